@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# build.sh MODULE...   build the pinned Go tools of tools/MODULE into the cache, once; print each one's folder
+#
+# The cache is keyed by the module's files and by this script, so a new pin is a new folder and an old
+# checkout still finds its own. Nothing is written into the checkout.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=${CLOUDFARM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cloudfarm}/testbed
+
+about() { # what a first build costs on two cores, from a run on such a machine
+  case $1 in
+    kubernetes) echo "kube-apiserver, kube-controller-manager, kube-scheduler and kubectl 1.37.2: about 4 minutes" ;;
+    etcd) echo "etcd 3.7.3: about 1 minute" ;;
+    kwok) echo "kwok 0.8.0: about 2 minutes" ;;
+    *) echo "$1: some minutes" ;;
+  esac
+}
+
+compile() { # MODULE OUT   (in the module's folder)
+  local version=k8s.io/component-base/version
+  case $1 in
+    # Without the version flags discovery says v0.0.0-master and clients that look at it go astray.
+    kubernetes) go build -ldflags "-s -w -X $version.gitMajor=1 -X $version.gitMinor=37 -X $version.gitVersion=v1.37.2 \
+      -X $version.gitCommit=module -X $version.gitTreeState=clean" -o "$2/" tool ;;
+    etcd) go build -ldflags '-s -w' -o "$2/etcd" go.etcd.io/etcd/server/v3 ;;
+    kwok) go build -ldflags '-s -w -X sigs.k8s.io/kwok/pkg/consts.Version=v0.8.0' -o "$2/" tool ;;
+    *) go build -ldflags '-s -w' -o "$2/" . ;;
+  esac
+}
+
+command -v go >/dev/null || { echo "go 1.26 or newer is needed to build the control plane (https://go.dev/dl)" >&2; exit 1; }
+for module in "$@"; do
+  folder=$here/tools/$module
+  [ -s "$folder/go.mod" ] || { echo "no such tool module: $module" >&2; exit 2; }
+  key=$(cd "$folder" && find . -type f | LC_ALL=C sort | xargs cat "$here/build.sh" | sha256sum | cut -c1-16)
+  done=$cache/$module-$key
+  if [ ! -d "$done" ]; then
+    mkdir -p "$cache"
+    exec 9>"$cache/$module.lock"; flock 9   # two checkouts may ask at once
+    if [ ! -d "$done" ]; then
+      echo "building $(about "$module") (kept in $cache)" >&2
+      rm -rf "$done.part"; mkdir -p "$done.part"
+      (cd "$folder" && CGO_ENABLED=0 GOFLAGS=-mod=readonly GOWORK=off compile "$module" "$done.part") >&2
+      mv "$done.part" "$done"
+    fi
+    exec 9>&-
+  fi
+  echo "$done"
+done
