@@ -1,0 +1,207 @@
+//! Conditions: the one place where their types and reasons are spelled, and the one function that merges them.
+//!
+//! Guarantees: `lastTransitionTime` moves only when `status` changes; the order is that of [`ConditionType`]; a
+//! message is cut at 1,024 characters. Nothing here reads a clock.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::Timestamp;
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+/// What a condition speaks about, in the order in which `kubectl describe` shows them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ConditionType {
+    /// Everything the object asks for, and this version makes, is in place.
+    Ready,
+    /// A person has to act; waiting will not help (kstatus reads it).
+    Stalled,
+    /// Fields that are accepted but whose behaviour this version does not have yet.
+    FullyEnforced,
+    /// Tenant: both namespaces exist, are ours and carry the Pod Security labels.
+    NamespacesReady,
+    /// Tenant: quota and limit range are in place as contracted.
+    QuotaEnforced,
+    /// Tenant: default-deny and platform rules are in place (objects; packets are not measured yet).
+    WallsReady,
+    /// Tenant: every declared VM exists and runs as declared.
+    VirtualMachinesReady,
+    /// Tenant: every VM has the hardening of its profile without exceptions.
+    VMsHardened,
+    /// Tenant: a Retention exists for this contract.
+    RetentionScheduled,
+    /// TenantNetwork: the backend that the type needs exists.
+    BackendReady,
+    /// TenantNetwork: every written rule is in a policy object.
+    RulesAccepted,
+    /// Retention: the purge CronJob stands as the contract's end asks.
+    Scheduled,
+    /// Retention: a legal hold is active.
+    HoldActive,
+}
+
+/// Why a condition has its status: PascalCase facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    AsDeclared,
+    Progressing,
+    /// An object of that name exists and is not ours.
+    ForeignObject,
+    /// The namespace exists without our tenant label.
+    NamespaceNotOurs,
+    /// A namespace is being deleted by somebody.
+    NamespaceTerminating,
+    /// The object could not be decoded or a value in it is wrong.
+    Invalid,
+    /// The API server or an admission policy refused an object.
+    Refused,
+    /// The API server did not answer as hoped; it is tried again.
+    ApiError,
+    /// A watch has not synced; nothing is decided meanwhile.
+    NotSynced,
+    KubeVirtMissing,
+    CdiMissing,
+    CapacityExceeded,
+    InstancetypeNotFound,
+    NetworkNotFound,
+    NotRunning,
+    HardeningException,
+    NotYetEnforced,
+    NotYetSupported,
+    /// A rule reaches only addresses that no tenant may reach.
+    RuleRefused,
+    /// The namespace of this object belongs to no Tenant.
+    TenantNotFound,
+    NotAllReady,
+    NoEndDate,
+    ContractEnded,
+    Orphaned,
+    HoldPlaced,
+    NoHold,
+    /// The Retention is missing and could not be made, or belongs to another tenant.
+    RetentionMissing,
+    Suspended,
+}
+
+macro_rules! words {
+    ($name:ident) => {
+        impl $name {
+            /// The word as it stands in the API.
+            #[must_use]
+            pub fn as_str(self) -> String {
+                format!("{self:?}")
+            }
+        }
+    };
+}
+words!(ConditionType);
+words!(Reason);
+
+/// Truth value of a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    True,
+    False,
+    Unknown,
+}
+
+/// One statement about an object, before it is merged with what was said earlier.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    pub type_: ConditionType,
+    pub status: Status,
+    pub reason: Reason,
+    pub message: String,
+}
+
+impl Verdict {
+    #[must_use]
+    pub fn new(type_: ConditionType, status: Status, reason: Reason, message: impl Into<String>) -> Self {
+        Self { type_, status, reason, message: message.into() }
+    }
+    /// True, with the reason [`Reason::AsDeclared`].
+    #[must_use]
+    pub fn good(type_: ConditionType, message: impl Into<String>) -> Self {
+        Self::new(type_, Status::True, Reason::AsDeclared, message)
+    }
+    /// False, with a reason and what to do about it.
+    #[must_use]
+    pub fn bad(type_: ConditionType, reason: Reason, message: impl Into<String>) -> Self {
+        Self::new(type_, Status::False, reason, message)
+    }
+}
+
+/// The verdicts as API conditions, keeping the transition times of `previous` where the status stayed the same.
+/// Conditions of `previous` that no verdict speaks about are dropped: a pass says everything it knows.
+#[must_use]
+pub fn merge(previous: &[Condition], verdicts: &[Verdict], generation: Option<i64>, now: Timestamp) -> Vec<Condition> {
+    let mut sorted: Vec<&Verdict> = verdicts.iter().collect();
+    sorted.sort_by_key(|verdict| verdict.type_);
+    sorted
+        .into_iter()
+        .map(|verdict| {
+            let type_ = verdict.type_.as_str();
+            let status = format!("{:?}", verdict.status);
+            let since = previous
+                .iter()
+                .find(|old| old.type_ == type_ && old.status == status)
+                .map_or(Time(now), |old| old.last_transition_time.clone());
+            Condition {
+                type_,
+                status,
+                observed_generation: generation,
+                last_transition_time: since,
+                reason: verdict.reason.as_str(),
+                message: verdict.message.chars().take(1024).collect(),
+            }
+        })
+        .collect()
+}
+
+/// Schema of a `conditions` field: a list map keyed by `type`, bounded as upstream's metav1.Condition.
+#[must_use]
+pub fn conditions_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 32,
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+        "items": {
+            "type": "object",
+            "required": ["type", "status", "lastTransitionTime", "reason", "message"],
+            "properties": {
+                "type": {"type": "string", "maxLength": 316},
+                "status": {"type": "string", "enum": ["True", "False", "Unknown"]},
+                "observedGeneration": {"type": "integer", "format": "int64", "minimum": 0},
+                "lastTransitionTime": {"type": "string", "format": "date-time"},
+                "reason": {"type": "string", "maxLength": 1024, "minLength": 1},
+                "message": {"type": "string", "maxLength": 32768}
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    #[test]
+    fn a_transition_time_moves_only_when_the_status_changes() {
+        let said = |status| vec![Verdict::new(ConditionType::Ready, status, Reason::Progressing, "m")];
+        let first = merge(&[], &said(Status::False), Some(1), at(10));
+        let again = merge(&first, &said(Status::False), Some(2), at(20));
+        assert_eq!(again[0].last_transition_time, Time(at(10)));
+        assert_eq!(again[0].observed_generation, Some(2));
+        let turned = merge(&again, &said(Status::True), Some(2), at(30));
+        assert_eq!(turned[0].last_transition_time, Time(at(30)));
+    }
+
+    #[test]
+    fn the_order_is_that_of_the_types_and_not_that_of_the_verdicts() {
+        let verdicts = [Verdict::good(ConditionType::QuotaEnforced, ""), Verdict::good(ConditionType::Ready, "")];
+        let merged = merge(&[], &verdicts, None, at(0));
+        assert_eq!(merged[0].type_, "Ready");
+    }
+}

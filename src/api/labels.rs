@@ -1,0 +1,48 @@
+//! Every label, annotation and field-manager name the operator writes or reads: the only place these strings exist.
+
+/// API group of our kinds.
+pub const GROUP: &str = "cloudfarm.dev";
+
+/// Field manager of every server-side apply.
+pub const FIELD_MANAGER: &str = "cloudfarm";
+
+/// Label: the tenant an object belongs to. Customers' isolation selects on it, so only the operator and the
+/// provider may write it.
+pub const TENANT: &str = "cloudfarm.dev/tenant";
+
+/// Label: `customer` or `derived` (clause 8.1.1: the two are clearly separated).
+pub const DATA_CLASS: &str = "cloudfarm.dev/data-class";
+
+/// Value of [`DATA_CLASS`] for what the customer puts in.
+pub const DATA_CLASS_CUSTOMER: &str = "customer";
+
+/// Value of [`DATA_CLASS`] for what our service makes of it: reports, access and delivery logs.
+pub const DATA_CLASS_DERIVED: &str = "derived";
+
+/// Label: the customer's own classification level of a VM or disk (clause 8.2.2).
+pub const CLASSIFICATION: &str = "cloudfarm.dev/classification";
+
+/// Label with value [`FIELD_MANAGER`] on every object we made; our watches select on it.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// Label on a VM's pod template: the VM's name, so that rules can select one VM.
+pub const VM: &str = "cloudfarm.dev/vm";
+
+/// Label prefix on a VM's pod template: `network.cloudfarm.dev/<network>: "true"` for each network it is attached to.
+pub const NETWORK_PREFIX: &str = "network.cloudfarm.dev/";
+
+/// Annotation: `<Kind>/<name>` of the declaration that wants this object.
+pub const OWNER: &str = "cloudfarm.dev/owner";
+
+/// Annotation: uid of that declaration. Prune asks for it; a name alone proves nothing.
+pub const OWNER_UID: &str = "cloudfarm.dev/owner-uid";
+
+/// Annotation on a Tenant: the admission policy lets a running contract be deleted only with value `"true"`.
+pub const ALLOW_ORPHAN: &str = "cloudfarm.dev/allow-orphan";
+
+/// Label on a CronJob and its Jobs: the Retention it works for.
+pub const RETENTION: &str = "cloudfarm.dev/retention";
+
+/// Prefixes of the label and annotation keys that we own on an object; everything else belongs to others.
+pub const OWNED_PREFIXES: [&str; 5] =
+    ["cloudfarm.dev/", NETWORK_PREFIX, "pod-security.kubernetes.io/", MANAGED_BY, "k8s.ovn.org/"];

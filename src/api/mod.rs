@@ -1,0 +1,4 @@
+//! What people write: `Tenant`, `TenantNetwork`, `Retention`.
+
+pub mod condition;
+pub mod labels;

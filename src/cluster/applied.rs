@@ -1,0 +1,40 @@
+//! What became of a [`Desired`](super::object::Desired): the only thing a status may speak from.
+
+use std::collections::BTreeMap;
+
+use super::object::{Observation, Reference};
+
+/// Result of one pass of apply and prune.
+#[derive(Clone, Debug, Default)]
+pub struct Applied {
+    /// Writes made in this pass; 0 on an unchanged world.
+    pub written: usize,
+    /// Objects deleted in this pass.
+    pub pruned: usize,
+    /// Every wanted object that is there, as last seen (its own write included).
+    pub observed: BTreeMap<Reference, Observation>,
+    /// What could not be done.
+    pub faults: Vec<Fault>,
+}
+
+/// One object that could not be brought to its desired state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub reference: Reference,
+    pub cause: Cause,
+    /// For people: what the API server said, or what stands in the way.
+    pub message: String,
+}
+
+/// What kind of obstacle it is, which decides whether waiting helps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Something of that name exists that is not ours. Nothing was touched; a person has to act.
+    Foreign,
+    /// The API server or an admission policy refused it; it is tried again when something changes, and slowly.
+    Refused,
+    /// No usable answer (timeout, 5xx, conflict): tried again with back-off.
+    Unanswered,
+    /// The object's kind is not installed or not watched yet; it follows when it appears.
+    Waiting,
+}

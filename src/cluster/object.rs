@@ -1,0 +1,355 @@
+//! What the operator wants and what it sees, reduced to what it owns.
+//!
+//! A [`DesiredObject`] and an [`Observation`] of the same thing have the same [`Digest`] exactly when nothing has to
+//! be written. The digest covers the labels, annotations and owner references that are ours and the fields that
+//! [`Managed::owned`] names; what others write on the same object never counts. Builders therefore emit values the
+//! way the API server stores them (defaults filled in, quantities canonical); `tests/apiserver.rs` applies every
+//! kind, reads it back and compares.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::api::ApiResource;
+use kube::{Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::api::labels;
+
+/// The kinds of object that we make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    Namespace,
+    ResourceQuota,
+    LimitRange,
+    NetworkPolicy,
+    RoleBinding,
+    DataVolume,
+    VirtualMachine,
+    CronJob,
+    Retention,
+}
+
+impl Kind {
+    /// All of them, in the order in which a human reads them.
+    pub const ALL: [Self; 9] = [
+        Self::Namespace,
+        Self::ResourceQuota,
+        Self::LimitRange,
+        Self::NetworkPolicy,
+        Self::RoleBinding,
+        Self::DataVolume,
+        Self::VirtualMachine,
+        Self::CronJob,
+        Self::Retention,
+    ];
+
+    /// Group, version, kind and plural, as discovery would tell.
+    #[must_use]
+    pub fn api_resource(self) -> ApiResource {
+        let (group, version, kind, plural) = match self {
+            Self::Namespace => ("", "v1", "Namespace", "namespaces"),
+            Self::ResourceQuota => ("", "v1", "ResourceQuota", "resourcequotas"),
+            Self::LimitRange => ("", "v1", "LimitRange", "limitranges"),
+            Self::NetworkPolicy => ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
+            Self::RoleBinding => ("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
+            Self::DataVolume => ("cdi.kubevirt.io", "v1beta1", "DataVolume", "datavolumes"),
+            Self::VirtualMachine => ("kubevirt.io", "v1", "VirtualMachine", "virtualmachines"),
+            Self::CronJob => ("batch", "v1", "CronJob", "cronjobs"),
+            Self::Retention => (labels::GROUP, "v1alpha1", "Retention", "retentions"),
+        };
+        let gvk = kube::core::GroupVersionKind::gvk(group, version, kind);
+        ApiResource::from_gvk_with_plural(&gvk, plural)
+    }
+
+    /// The CRD that has to exist before this kind can be watched or made; `None` for built-in kinds.
+    #[must_use]
+    pub fn neighbour_crd(self) -> Option<&'static str> {
+        match self {
+            Self::DataVolume => Some("datavolumes.cdi.kubevirt.io"),
+            Self::VirtualMachine => Some("virtualmachines.kubevirt.io"),
+            _ => None,
+        }
+    }
+
+    /// May an object of this kind be deleted because its declaration no longer wants it? Never where it holds data
+    /// (I8): a disk outlives the VM that used it, a namespace outlives its Tenant.
+    #[must_use]
+    pub fn prunable(self) -> bool {
+        match self {
+            Self::NetworkPolicy | Self::RoleBinding | Self::VirtualMachine | Self::CronJob => true,
+            Self::Namespace | Self::ResourceQuota | Self::LimitRange | Self::DataVolume | Self::Retention => false,
+        }
+    }
+}
+
+/// Kind, namespace and name: where an object is, not which one it is (that is its uid).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reference {
+    pub kind: Kind,
+    /// `None` for cluster-scoped kinds.
+    pub namespace: Option<String>,
+    pub name: String,
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{:?} {namespace}/{}", self.kind, self.name),
+            None => write!(f, "{:?} {}", self.kind, self.name),
+        }
+    }
+}
+
+/// The kind of declaration an object is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OwnerKind {
+    Tenant,
+    TenantNetwork,
+    Retention,
+}
+
+/// The declaration that wants an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    pub kind: OwnerKind,
+    /// Namespace of the declaration, for namespaced kinds.
+    pub namespace: Option<String>,
+    pub name: String,
+    pub uid: String,
+    /// The tenant it all belongs to.
+    pub tenant: String,
+}
+
+impl Owner {
+    /// Metadata of an object made for this owner: name, our labels and the owner's annotations.
+    ///
+    /// An owner reference is set only by a TenantNetwork, whose policies hold no data and no wall: the garbage
+    /// collector then takes them along even while the operator is down. Nothing is ever owned by a Tenant (I8).
+    #[must_use]
+    pub fn metadata(&self, namespace: Option<&str>, name: impl Into<String>) -> ObjectMeta {
+        let owner_references = (self.kind == OwnerKind::TenantNetwork).then(|| {
+            vec![OwnerReference {
+                api_version: format!("{}/v1alpha1", labels::GROUP),
+                kind: "TenantNetwork".into(),
+                name: self.name.clone(),
+                uid: self.uid.clone(),
+                ..OwnerReference::default()
+            }]
+        });
+        ObjectMeta {
+            name: Some(name.into()),
+            namespace: namespace.map(str::to_owned),
+            labels: Some(BTreeMap::from([
+                (labels::MANAGED_BY.to_owned(), labels::FIELD_MANAGER.to_owned()),
+                (labels::TENANT.to_owned(), self.tenant.clone()),
+            ])),
+            annotations: Some(BTreeMap::from([
+                (labels::OWNER.to_owned(), format!("{:?}/{}", self.kind, self.name)),
+                (labels::OWNER_UID.to_owned(), self.uid.clone()),
+            ])),
+            owner_references,
+            ..ObjectMeta::default()
+        }
+    }
+}
+
+/// Fingerprint of the fields we own.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest(u64);
+
+impl Digest {
+    /// Of any JSON value. Empty maps, empty lists and nulls that are map values do not count, since the API server
+    /// drops them; elements of lists always count (`[{}]` is a rule that matches everything, `[]` is none).
+    #[must_use]
+    pub fn of(value: &Value) -> Self {
+        let hash = Sha256::digest(without_empties(value).to_string());
+        let mut first = [0; 8];
+        first.copy_from_slice(&hash[..8]);
+        Self(u64::from_be_bytes(first))
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+fn without_empties(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => Value::Object(
+            map.iter()
+                .map(|(key, value)| (key.clone(), without_empties(value)))
+                .filter(|(_, value)| !is_empty(value))
+                .collect(),
+        ),
+        Value::Array(items) => Value::Array(items.iter().map(without_empties).collect()),
+        other => other.clone(),
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(map) => map.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    }
+}
+
+/// A type whose objects we make.
+pub trait Managed:
+    Resource<DynamicType = ()> + Serialize + DeserializeOwned + Clone + fmt::Debug + Send + Sync + 'static
+{
+    /// Its place in the closed list of kinds.
+    const KIND: Kind;
+
+    /// The fields beyond metadata that we own, as JSON (usually `{"spec": ...}`).
+    fn owned(&self) -> Value;
+
+    /// What the status of a declaration needs to know about such an object.
+    fn facts(&self) -> Facts {
+        Facts::None
+    }
+}
+
+/// The little that a status says about an observed object beyond "as desired".
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Facts {
+    #[default]
+    None,
+    /// A namespace: is it being deleted?
+    Namespace { terminating: bool },
+    /// A VM: does KubeVirt say it is ready, and its printable status.
+    VirtualMachine { ready: bool, printable_status: String },
+    /// A DataVolume's phase.
+    DataVolume { phase: String },
+}
+
+/// An object as we want it, with its fingerprint.
+#[derive(Clone, Debug)]
+pub struct DesiredObject {
+    pub reference: Reference,
+    /// The whole body of the server-side apply.
+    pub body: Value,
+    pub digest: Digest,
+}
+
+impl DesiredObject {
+    /// From a typed object. `Value::Null` stands for an object that cannot be written as JSON, which no type we
+    /// build from can produce.
+    #[must_use]
+    pub fn new<K: Managed>(object: &K) -> Self {
+        let mut body = serde_json::to_value(object).unwrap_or_default();
+        if let Value::Object(map) = &mut body {
+            map.remove("status");
+            map.insert("apiVersion".into(), json!(K::api_version(&())));
+            map.insert("kind".into(), json!(K::kind(&())));
+        }
+        Self { reference: reference(object), body, digest: digest(object) }
+    }
+}
+
+/// Objects of one dependency stage; they go out in parallel.
+#[derive(Clone, Debug, Default)]
+pub struct Stage {
+    pub objects: Vec<DesiredObject>,
+}
+
+/// Everything one declaration wants, in dependency order: a stage starts when the one before it is observed.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    pub owner: Owner,
+    pub stages: Vec<Stage>,
+    /// Made when it is not there and never looked at again: from then on it belongs to people.
+    pub once: Vec<DesiredObject>,
+}
+
+impl Desired {
+    /// Every object, in the order of the stages.
+    pub fn objects(&self) -> impl Iterator<Item = &DesiredObject> {
+        self.stages.iter().flat_map(|stage| &stage.objects).chain(&self.once)
+    }
+}
+
+/// An object as a watch or a write's answer showed it, reduced to what we need.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    pub reference: Reference,
+    pub uid: String,
+    pub resource_version: String,
+    /// `Tenant/acme` and its uid, from the annotations.
+    pub owner: String,
+    pub owner_uid: String,
+    pub tenant: String,
+    /// Carries our managed-by label.
+    pub ours: bool,
+    pub digest: Digest,
+    pub facts: Facts,
+}
+
+impl Observation {
+    /// Reduces a typed object.
+    #[must_use]
+    pub fn of<K: Managed>(object: &K) -> Self {
+        let label = |key: &str| object.labels().get(key).cloned().unwrap_or_default();
+        let annotation = |key: &str| object.annotations().get(key).cloned().unwrap_or_default();
+        Self {
+            reference: reference(object),
+            uid: object.uid().unwrap_or_default(),
+            resource_version: object.resource_version().unwrap_or_default(),
+            owner: annotation(labels::OWNER),
+            owner_uid: annotation(labels::OWNER_UID),
+            tenant: label(labels::TENANT),
+            ours: label(labels::MANAGED_BY) == labels::FIELD_MANAGER,
+            digest: digest(object),
+            facts: object.facts(),
+        }
+    }
+}
+
+fn reference<K: Managed>(object: &K) -> Reference {
+    Reference { kind: K::KIND, namespace: object.namespace(), name: object.name_any() }
+}
+
+fn digest<K: Managed>(object: &K) -> Digest {
+    let ours = |map: &BTreeMap<String, String>| -> Map<String, Value> {
+        map.iter()
+            .filter(|(key, _)| labels::OWNED_PREFIXES.iter().any(|prefix| key.starts_with(prefix)))
+            .map(|(key, value)| (key.clone(), json!(value)))
+            .collect()
+    };
+    let owners: Vec<_> = object
+        .owner_references()
+        .iter()
+        .filter(|owner| owner.api_version.starts_with(labels::GROUP))
+        .map(|owner| &owner.uid)
+        .collect();
+    Digest::of(&json!({
+        "labels": ours(object.labels()),
+        "annotations": ours(object.annotations()),
+        "owners": owners,
+        "owned": object.owned(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_rule_is_not_the_same_as_no_rule() {
+        assert_ne!(Digest::of(&json!({"ingress": [{}]})), Digest::of(&json!({"ingress": []})));
+        assert_eq!(Digest::of(&json!({"ingress": []})), Digest::of(&json!({"a": null})));
+    }
+}

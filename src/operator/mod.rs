@@ -1,0 +1,3 @@
+//! Start-up, leader election, readiness, metrics, clock.
+
+pub mod config;
