@@ -12,6 +12,8 @@ about() { # what a first build costs on two cores, from a run on such a machine
     kubernetes) echo "kube-apiserver, kube-controller-manager, kube-scheduler and kubectl 1.37.2: about 4 minutes" ;;
     etcd) echo "etcd 3.7.3: about 1 minute" ;;
     kwok) echo "kwok 0.8.0: about 2 minutes" ;;
+    kubevirt) echo "the generator of KubeVirt 1.9.0's CRDs: about 3 minutes" ;;
+    oracle) echo "cyclonus 0.5.6, the judge of network policies: about 4 minutes" ;;
     *) echo "$1: some minutes" ;;
   esac
 }

@@ -1,0 +1,45 @@
+# cloudfarm: the commands people type. `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test check up down bench bench-large generate
+
+# The control plane, its kubeconfig and its logs live here; kept out of git, removed by `make down`.
+DEV := target/dev
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
+
+demo: ## see it work: control plane, operator, examples/, a summary (CLUSTER=current uses your own kubeconfig)
+	@CLUSTER=$(CLUSTER) tests/demo.sh $(DEV)
+
+test: ## every test, on a clean checkout
+	@tests/controlplane/build.sh etcd kubernetes kwok >/dev/null
+	@cargo test --locked
+
+check: ## format, lints, generated files, dependencies
+	@cargo fmt --check
+	@cargo clippy --locked --all-targets -- -D warnings
+	@cargo test --locked --quiet --test generated
+	@tests/cargo-deny.sh
+
+up: ## leave a control plane and the operator running
+	@tests/up.sh $(DEV)
+
+down: ## stop them and remove their data
+	@tests/down.sh $(DEV)
+
+bench: ## the numbers of ARCHITECTURE.md for 100 and 1,000 tenants, against a bare client
+	@tests/controlplane/build.sh etcd kubernetes kwok >/dev/null
+	@cargo build --locked --release --bin cloudfarm --bin bench
+	@target/release/bench --tenants 100,1000 --runs 3
+
+bench-large: ## the same for 10,000 tenants
+	@tests/controlplane/build.sh etcd kubernetes kwok >/dev/null
+	@cargo build --locked --release --bin cloudfarm --bin bench
+	@target/release/bench --tenants 10000 --runs 1
+
+generate: ## crds/, their API reference, charts/cloudfarm/generated/
+	@cargo run --quiet --locked -- crds --dir crds
+	@mkdir -p charts/cloudfarm/generated
+	@cargo run --quiet --locked -- manifests > charts/cloudfarm/generated/manifests.yaml

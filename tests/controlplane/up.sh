@@ -1,0 +1,164 @@
+#!/usr/bin/env bash
+# up.sh DIR [--crds "SET..."|none] [--owner PID]
+#
+# A real Kubernetes 1.37 control plane on loopback under DIR: etcd, kube-apiserver, kube-controller-manager,
+# kube-scheduler, and kwok in the place of kubelets (pods "run", Jobs complete, PVCs bind).
+#   DIR/kubeconfig  cluster-admin          DIR/audit.log  every call by user and verb, JSON lines
+#   DIR/bin         kubectl and the others DIR/log, DIR/pid
+# Ports are chosen free and remembered, so DIR can be stopped and started again. A running DIR is left alone.
+# A start that fails or is interrupted leaves no process behind; with --owner, neither does the death of that process.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+mkdir -p "${1:?usage: up.sh DIR [--crds SETS] [--owner PID]}"
+dir=$(cd "$1" && pwd); shift
+crds="kubevirt cdi snapshot multus networkpolicy openreports prometheus" owner=
+while [ $# -gt 0 ]; do
+  case $1 in
+    --crds) crds=$2; shift 2 ;;
+    --owner) owner=$2; shift 2 ;;
+    *) echo "unknown option $1" >&2; exit 2 ;;
+  esac
+done
+[ "$crds" = none ] && crds=
+for tool in openssl curl; do
+  command -v $tool >/dev/null || { echo "$tool is needed: apt-get install -y openssl curl" >&2; exit 1; }
+done
+
+pki=$dir/pki log=$dir/log pid=$dir/pid
+began=$(date +%s%3N)
+say() { printf '%5.1f s  %s\n' "$(( ($(date +%s%3N) - began) / 100 ))e-1" "$*"; }
+alive() { [ -s "$pid/$1" ] && [ "$(basename "$(readlink "/proc/$(cat "$pid/$1")/exe" 2>/dev/null)")" = "$1" ]; }
+if alive etcd && alive kube-apiserver && alive kube-controller-manager && alive kube-scheduler && alive kwok; then
+  echo "the control plane is already running: export KUBECONFIG=$dir/kubeconfig"; exit 0
+fi
+
+mapfile -t built < <("$here/build.sh" etcd kubernetes kwok)
+[ ${#built[@]} = 3 ] || { echo "the control plane's programs could not be built" >&2; exit 1; }
+neighbours=$("$here/neighbours.sh")
+trap '"$here/down.sh" "$dir" >/dev/null' EXIT
+trap 'exit 130' INT TERM
+mkdir -p "$pki" "$log" "$pid" "$dir/etcd" "$dir/users" "$dir/bin"
+ln -sf "${built[0]}"/* "${built[1]}"/* "${built[2]}"/* "$dir/bin/"
+
+# ---- ports: a block of ten that nobody listens on, remembered for the next start
+port_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+if [ ! -s "$dir/port" ]; then
+  while :; do
+    base=$(( 20000 + (RANDOM % 1200) * 10 ))
+    for p in 0 1 2 3 4 5; do port_free $((base + p)) || continue 2; done
+    break
+  done
+  echo "$base" > "$dir/port"
+fi
+base=$(cat "$dir/port")
+etcd_url=http://127.0.0.1:$base peer_url=http://127.0.0.1:$((base + 1))
+api=$((base + 2)) kcm=$((base + 3)) scheduler=$((base + 4)) kubelet=$((base + 5))
+
+# ---- certificates: one CA for the cluster, one for the aggregator
+ca() { # NAME CN
+  [ -s "$pki/$1.crt" ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj "/CN=$2" \
+    -keyout "$pki/$1.key" -out "$pki/$1.crt" -addext basicConstraints=critical,CA:TRUE \
+    -addext keyUsage=critical,keyCertSign,cRLSign,digitalSignature 2>/dev/null
+}
+cert() { # NAME CA SUBJECT [SANS]
+  [ -s "$pki/$1.crt" ] && return
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "$3" -keyout "$pki/$1.key" -out "$pki/$1.csr" 2>/dev/null
+  openssl x509 -req -in "$pki/$1.csr" -CA "$pki/$2.crt" -CAkey "$pki/$2.key" -CAcreateserial -days 3650 -out "$pki/$1.crt" \
+    -extfile <(echo "extendedKeyUsage=serverAuth,clientAuth"; [ -z "${4:-}" ] || echo "subjectAltName=$4") 2>/dev/null
+}
+kubeconfig() { # FILE CERTIFICATE
+  cat > "$1" <<CONFIG
+apiVersion: v1
+kind: Config
+clusters: [{name: cloudfarm, cluster: {server: "https://127.0.0.1:$api", certificate-authority-data: $(base64 -w0 < "$pki/ca.crt")}}]
+contexts: [{name: cloudfarm, context: {cluster: cloudfarm, user: $2}}]
+current-context: cloudfarm
+users:
+- name: $2
+  user:
+    client-certificate-data: $(base64 -w0 < "$pki/$2.crt")
+    client-key-data: $(base64 -w0 < "$pki/$2.key")
+CONFIG
+}
+ca ca cloudfarm-test-ca
+ca front front-proxy-ca
+cert apiserver ca /CN=kube-apiserver "DNS:localhost,DNS:kubernetes.default.svc,IP:127.0.0.1,IP:10.96.0.1"
+cert admin ca /O=system:masters/CN=admin
+cert kcm ca /CN=system:kube-controller-manager
+cert scheduler ca /CN=system:kube-scheduler
+cert kwok ca /O=system:masters/CN=kwok
+cert kubelet-client ca /O=system:masters/CN=kube-apiserver-kubelet-client
+cert kubelet ca /O=system:nodes/CN=system:node:kwok "DNS:localhost,IP:127.0.0.1"
+cert front-client front /CN=front-proxy-client
+[ -s "$pki/sa.key" ] || { openssl genrsa -out "$pki/sa.key" 2048 2>/dev/null; openssl rsa -in "$pki/sa.key" -pubout -out "$pki/sa.pub" 2>/dev/null; }
+kubeconfig "$dir/kubeconfig" admin
+for user in kcm scheduler kwok; do kubeconfig "$dir/users/$user" $user; done
+
+# ---- starting and waiting
+start() { # NAME ARGUMENT...
+  local name=$1; shift
+  alive "$name" && return
+  setsid nohup "$dir/bin/$name" "$@" >"$log/$name.log" 2>&1 </dev/null &
+  echo $! > "$pid/$name"
+}
+wait_for() { # NAME COMMAND...   (60 s)
+  local name=$1 end=$(( $(date +%s) + 60 )); shift
+  until "$@" >/dev/null 2>&1; do
+    kill -0 "$(cat "$pid/$name")" 2>/dev/null || { echo "$name ended:"; tail -n 5 "$log/$name.log"; exit 1; }
+    [ "$(date +%s)" -lt "$end" ] || { echo "$name was not ready within 60 s:"; tail -n 5 "$log/$name.log"; exit 1; }
+    sleep 0.1
+  done
+}
+kubectl() { "$dir/bin/kubectl" --kubeconfig "$dir/kubeconfig" "$@"; }
+
+start etcd --name cloudfarm --data-dir "$dir/etcd" --unsafe-no-fsync --log-level warn --quota-backend-bytes 8589934592 \
+  --listen-client-urls "$etcd_url" --advertise-client-urls "$etcd_url" \
+  --listen-peer-urls "$peer_url" --initial-advertise-peer-urls "$peer_url" --initial-cluster "cloudfarm=$peer_url"
+wait_for etcd curl -sf --max-time 1 "$etcd_url/health"
+start kube-apiserver --etcd-servers "$etcd_url" --bind-address 127.0.0.1 --secure-port "$api" --advertise-address 127.0.0.1 \
+  --endpoint-reconciler-type none --service-cluster-ip-range 10.96.0.0/16 --allow-privileged --shutdown-delay-duration 0s \
+  --tls-cert-file "$pki/apiserver.crt" --tls-private-key-file "$pki/apiserver.key" --client-ca-file "$pki/ca.crt" \
+  --authorization-mode Node,RBAC --enable-admission-plugins NodeRestriction,OwnerReferencesPermissionEnforcement \
+  --service-account-issuer https://kubernetes.default.svc --service-account-key-file "$pki/sa.pub" --service-account-signing-key-file "$pki/sa.key" \
+  --requestheader-client-ca-file "$pki/front.crt" --requestheader-allowed-names front-proxy-client \
+  --requestheader-extra-headers-prefix X-Remote-Extra- --requestheader-group-headers X-Remote-Group --requestheader-username-headers X-Remote-User \
+  --proxy-client-cert-file "$pki/front-client.crt" --proxy-client-key-file "$pki/front-client.key" \
+  --kubelet-certificate-authority "$pki/ca.crt" --kubelet-client-certificate "$pki/kubelet-client.crt" \
+  --kubelet-client-key "$pki/kubelet-client.key" --kubelet-preferred-address-types InternalIP \
+  --audit-policy-file "$here/conf/audit-policy.yaml" --audit-log-path "$dir/audit.log" --audit-log-maxsize 0
+wait_for kube-apiserver curl -sf --max-time 2 --cacert "$pki/ca.crt" --cert "$pki/admin.crt" --key "$pki/admin.key" "https://127.0.0.1:$api/readyz"
+say "kube-apiserver is ready"
+
+start kube-controller-manager --kubeconfig "$dir/users/kcm" --authentication-kubeconfig "$dir/users/kcm" --authorization-kubeconfig "$dir/users/kcm" \
+  --kube-api-qps 400 --kube-api-burst 800 --bind-address 127.0.0.1 --secure-port "$kcm" --leader-elect=false --use-service-account-credentials \
+  --service-account-private-key-file "$pki/sa.key" --root-ca-file "$pki/ca.crt" --cluster-signing-cert-file "$pki/ca.crt" --cluster-signing-key-file "$pki/ca.key" \
+  --allocate-node-cidrs --cluster-cidr 10.244.0.0/16 --service-cluster-ip-range 10.96.0.0/16
+start kube-scheduler --kubeconfig "$dir/users/scheduler" --authentication-kubeconfig "$dir/users/scheduler" --authorization-kubeconfig "$dir/users/scheduler" \
+  --kube-api-qps 400 --kube-api-burst 800 --bind-address 127.0.0.1 --secure-port "$scheduler" --leader-elect=false
+
+if [ ! -e "$dir/crds" ]; then
+  for set in $crds; do "$here/crds.sh" "$dir" "$set"; done
+  echo "$crds" > "$dir/crds"
+  say "the neighbours' CRDs are in: ${crds:-none}"
+fi
+
+# ---- kwok
+# It waits for its predecessor's node leases to run out (40 s) unless they are gone, and resolves the kinds of its
+# stages once at start.
+alive kwok || kubectl delete lease --all -n kube-node-lease >/dev/null 2>&1 || true
+stages=(); for file in "$neighbours"/kwok/*.yaml; do stages+=(--config "$file"); done
+case " $(cat "$dir/crds") " in *" kubevirt "*) stages+=(--config "$here/conf/stand-in-virtual-machines.yaml") ;; esac
+start kwok --kubeconfig "$dir/users/kwok" --manage-nodes-with-label-selector type=kwok "${stages[@]}" --cidr 10.244.0.0/16 \
+  --node-ip 127.0.0.1 --node-port "$kubelet" --server-address "127.0.0.1:$kubelet" \
+  --tls-cert-file "$pki/kubelet.crt" --tls-private-key-file "$pki/kubelet.key" --node-lease-duration-seconds 40
+i=0; for zone in a b c; do i=$((i + 1)); sed "s/@N@/$i/g; s/@Z@/$zone/g" "$here/conf/nodes.yaml.in"; done | kubectl apply -f - -f "$here/conf/storage.yaml" >/dev/null
+kubectl wait --for=condition=Ready node -l type=kwok --timeout=60s >/dev/null
+wait_for kube-controller-manager kubectl get serviceaccount default -n default
+wait_for kube-scheduler curl -skf --max-time 2 "https://127.0.0.1:$scheduler/healthz"
+
+trap - EXIT INT TERM
+if [ -n "$owner" ]; then
+  setsid nohup bash -c 'while kill -0 "$1" 2>/dev/null; do sleep 0.5; done; exec "$2" "$3" --wipe' \
+    watch "$owner" "$here/down.sh" "$dir" >/dev/null 2>&1 </dev/null &
+fi
+say "the control plane is up: export KUBECONFIG=$dir/kubeconfig"
