@@ -1,6 +1,26 @@
 //! `cloudfarm`: isolated VM environments whose promises are made true in the cluster, or reported as not true.
+//!
+//! A guided tour, in the direction in which data flows:
+//!
+//! 1. [`api`] is what people write: `Tenant`, `TenantNetwork`, `Retention`.
+//! 2. [`foreign`] is what our neighbours define, trimmed to the fields we set or read.
+//! 3. [`tenant`], [`network`] and [`retention`] hold the five steps of each kind:
+//!    `watch -> observe -> desired -> apply -> status`. `desired` and `status` are pure.
+//! 4. [`cluster`] is the only module that writes to the API server.
+//! 5. [`operator`] is everything around it: start-up, watches, queues, lease, metrics, clock.
+//! 6. [`render`] runs the pure steps without a cluster; [`install`] is what a cluster needs besides the CRDs.
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod foreign;
+
+pub mod network;
+pub mod retention;
+pub mod tenant;
+
 pub mod cluster;
 pub mod operator;
+
+pub mod cli;
+pub mod install;
+pub mod render;

@@ -32,6 +32,8 @@ pub enum ConditionType {
     BackendReady,
     /// TenantNetwork: every written rule is in a policy object.
     RulesAccepted,
+    /// TenantNetwork: packets were measured and obey the rules.
+    RulesEnforced,
     /// Retention: the purge CronJob stands as the contract's end asks.
     Scheduled,
     /// Retention: a legal hold is active.
@@ -66,6 +68,8 @@ pub enum Reason {
     HardeningException,
     NotYetEnforced,
     NotYetSupported,
+    /// Nobody has looked yet; never taken for "good".
+    NotMeasured,
     /// A rule reaches only addresses that no tenant may reach.
     RuleRefused,
     /// The namespace of this object belongs to no Tenant.
@@ -75,6 +79,8 @@ pub enum Reason {
     ContractEnded,
     Orphaned,
     HoldPlaced,
+    /// The deadline has passed and data is still there.
+    Overdue,
     NoHold,
     /// The Retention is missing and could not be made, or belongs to another tenant.
     RetentionMissing,

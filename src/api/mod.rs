@@ -1,4 +1,12 @@
 //! What people write: `Tenant`, `TenantNetwork`, `Retention`.
 
 pub mod condition;
+pub mod jst;
 pub mod labels;
+pub mod manifest;
+pub mod quantity;
+mod reference;
+pub mod retention;
+pub mod tenant;
+pub mod tenant_machine;
+pub mod tenant_network;

@@ -6,7 +6,7 @@
 //! way the API server stores them (defaults filled in, quantities canonical); `tests/apiserver.rs` applies every
 //! kind, reads it back and compares.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
@@ -93,6 +93,20 @@ pub struct Reference {
     /// `None` for cluster-scoped kinds.
     pub namespace: Option<String>,
     pub name: String,
+}
+
+impl Reference {
+    /// The tenant in whose home the object lies, told by where it is and not by what is written on it: customers'
+    /// namespaces are `cf-<tenant>`, derived ones `cfd-<tenant>`, purge CronJobs `cf-purge-<tenant>`.
+    #[must_use]
+    pub fn home(&self) -> &str {
+        let place = match (self.kind, &self.namespace) {
+            (Kind::CronJob, _) => return self.name.strip_prefix("cf-purge-").unwrap_or(&self.name),
+            (_, Some(namespace)) => namespace,
+            (_, None) => &self.name,
+        };
+        place.strip_prefix("cfd-").or_else(|| place.strip_prefix("cf-")).unwrap_or(place)
+    }
 }
 
 impl fmt::Display for Reference {
@@ -273,9 +287,18 @@ pub struct Desired {
     pub stages: Vec<Stage>,
     /// Made when it is not there and never looked at again: from then on it belongs to people.
     pub once: Vec<DesiredObject>,
+    /// Neither brought to a declared state now nor pruned: the declaration cannot be met, and what runs is kept.
+    pub keep: BTreeSet<Reference>,
 }
 
 impl Desired {
+    /// Nothing at all, for an owner whose spec says nothing that can be trusted: nothing is made and, since an
+    /// untrusted spec is no reason to delete, everything is kept.
+    #[must_use]
+    pub fn nothing(owner: Owner, observed: &BTreeMap<Reference, Observation>) -> Self {
+        Self { owner, stages: Vec::new(), once: Vec::new(), keep: observed.keys().cloned().collect() }
+    }
+
     /// Every object, in the order of the stages.
     pub fn objects(&self) -> impl Iterator<Item = &DesiredObject> {
         self.stages.iter().flat_map(|stage| &stage.objects).chain(&self.once)
@@ -296,6 +319,8 @@ pub struct Observation {
     pub ours: bool,
     pub digest: Digest,
     pub facts: Facts,
+    /// A deletion has been asked for and a finalizer still holds it.
+    pub deleting: bool,
 }
 
 impl Observation {
@@ -314,6 +339,7 @@ impl Observation {
             ours: label(labels::MANAGED_BY) == labels::FIELD_MANAGER,
             digest: digest(object),
             facts: object.facts(),
+            deleting: object.meta().deletion_timestamp.is_some(),
         }
     }
 }

@@ -63,6 +63,8 @@ pub struct Storage {
     pub access_mode: String,
     /// `Block` or `Filesystem`.
     pub volume_mode: String,
+    /// Namespace of the provider's golden images (CDI DataSources).
+    pub images_namespace: String,
 }
 
 /// How nodes in Japan are told apart (clause 6.1.3).
@@ -175,11 +177,17 @@ struct RawStorage {
     allowed_classes: Vec<String>,
     access_mode: String,
     volume_mode: String,
+    images_namespace: String,
 }
 
 impl Default for RawStorage {
     fn default() -> Self {
-        Self { allowed_classes: Vec::new(), access_mode: "ReadWriteMany".into(), volume_mode: "Block".into() }
+        Self {
+            allowed_classes: Vec::new(),
+            access_mode: "ReadWriteMany".into(),
+            volume_mode: "Block".into(),
+            images_namespace: "cf-golden".into(),
+        }
     }
 }
 
@@ -282,6 +290,7 @@ impl Raw {
                     &["ReadWriteMany", "ReadWriteOnce"],
                 ),
                 volume_mode: faults.one_of("storage.volumeMode", self.storage.volume_mode, &["Block", "Filesystem"]),
+                images_namespace: faults.filled("storage.imagesNamespace", self.storage.images_namespace),
                 allowed_classes: self.storage.allowed_classes,
             },
         };

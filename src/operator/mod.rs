@@ -1,3 +1,154 @@
-//! Start-up, leader election, readiness, metrics, clock.
+//! Start-up, leader election, readiness, metrics, clock: everything around the five steps.
+//!
+//! ```text
+//! run -> watches (from the start, also on standby)
+//!     -> server  (/healthz /readyz /metrics)
+//!     -> lease   -> three controllers, each a queue of references fed by the triggers
+//! ```
 
+pub mod clock;
 pub mod config;
+pub mod context;
+mod controllers;
+pub mod metrics;
+mod server;
+pub mod stores;
+pub mod triggers;
+mod watches;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_controller::LeaderElection;
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector;
+use kube::{Client, Config as ClientConfig};
+
+use crate::cluster::Cluster;
+use crate::cluster::write::Writer;
+use clock::Clock;
+use config::Config;
+use context::Context;
+use metrics::Metrics;
+use stores::Stores;
+use watches::Writers;
+
+/// How one operator process runs.
+pub struct Settings {
+    pub config: Config,
+    /// Where `/healthz`, `/readyz` and `/metrics` are served; `None` serves nothing (tests).
+    pub listen: Option<SocketAddr>,
+    /// Unique among the replicas: the pod's name.
+    pub identity: String,
+    /// Namespace of the lease; `None` takes the lead without asking (tests with one process).
+    pub lease_namespace: Option<String>,
+    pub clock: Clock,
+}
+
+/// Why the operator ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error("{0} ended; an operator that no longer sees must not go on deciding")]
+    Blind(String),
+    #[error("the lease was lost")]
+    LeaseLost,
+    #[error("cannot serve: {0}")]
+    Server(#[from] std::io::Error),
+}
+
+/// A client's settings as the operator wants them: no hidden retries (they hold a reconcile slot for minutes), short
+/// connect time.
+#[must_use]
+pub fn client_config(mut config: ClientConfig) -> ClientConfig {
+    config.default_retry = false;
+    config.connect_timeout = Some(Duration::from_secs(5));
+    config
+}
+
+/// Runs until `shutdown` resolves (then ends well, handing the lease over) or until something that the operator
+/// cannot do without is lost.
+///
+/// # Errors
+/// A watch ended, the lease was lost, or the address cannot be bound.
+pub async fn run(client: Client, settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+    let (context, writers) = assemble(&client, &settings);
+    let mut watching = watches::start(&client, &context, writers);
+    let server = serve(settings.listen, context.clone());
+    let lead = lead(client, &settings, context.clone(), shutdown);
+    tokio::select! {
+        ended = watching.join_next() => Err(RunError::Blind(match ended {
+            Some(Ok(what)) => what.to_owned(),
+            Some(Err(error)) => error.to_string(),
+            None => "every watch".to_owned(),
+        })),
+        failed = server => Err(failed),
+        ended = lead => ended,
+    }
+}
+
+fn assemble(client: &Client, settings: &Settings) -> (Arc<Context>, Writers) {
+    let metrics = Arc::new(Metrics::default());
+    let ((tenants, tenants_writer), (networks, networks_writer), (retentions, retentions_writer)) =
+        (reflector::store(), reflector::store(), reflector::store());
+    let writer = Writer::new(client.clone(), settings.config.rates.writes_in_flight, metrics.clone());
+    let reporter = Reporter { controller: "cloudfarm".into(), instance: Some(settings.identity.clone()) };
+    let context = Context {
+        cluster: Cluster::new(writer),
+        stores: Arc::new(Stores::new(tenants, networks, retentions)),
+        triggers: triggers::Triggers::default(),
+        config: Arc::new(settings.config.clone()),
+        clock: settings.clock.clone(),
+        metrics,
+        statuses: crate::cluster::status::StatusBook::default(),
+        recorder: Recorder::new(client.clone(), reporter),
+        backoff: context::Backoff::default(),
+        neighbours_known: false.into(),
+    };
+    let writers = Writers { tenants: tenants_writer, networks: networks_writer, retentions: retentions_writer };
+    (Arc::new(context), writers)
+}
+
+async fn serve(listen: Option<SocketAddr>, context: Arc<Context>) -> RunError {
+    match listen {
+        None => std::future::pending().await,
+        Some(address) => match server::serve(address, context).await {
+            Ok(()) => RunError::Blind("the server".into()),
+            Err(error) => RunError::Server(error),
+        },
+    }
+}
+
+/// Waits for the lease, then runs the controllers until shutdown; releases the lease at the end.
+async fn lead(
+    client: Client,
+    settings: &Settings,
+    context: Arc<Context>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    let Some(namespace) = &settings.lease_namespace else {
+        controllers::run(context, shutdown).await;
+        return Ok(());
+    };
+    let election = LeaderElection::new(client, namespace, "cloudfarm", &settings.identity);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let working = controllers::run(context, async {
+        // The sender is dropped or used on shutdown; both mean stop.
+        let _ = stopped.await;
+    });
+    let held = election.with_lease(working);
+    tokio::pin!(held, shutdown);
+    let ended = tokio::select! {
+        ended = &mut held => ended,
+        () = &mut shutdown => {
+            tracing::info!("stopping: passes under way are finished, then the lease is released");
+            let _ = stop.send(());
+            match tokio::time::timeout(Duration::from_secs(20), &mut held).await {
+                Ok(ended) => ended,
+                // Still waiting for the lease (standby), or a pass that does not end: nothing to hand over.
+                Err(_) => Some(()),
+            }
+        }
+    };
+    ended.ok_or(RunError::LeaseLost)
+}

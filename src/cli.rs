@@ -1,0 +1,242 @@
+//! The commands people type. Flags are also environment variables; exit codes are in [`exit`].
+
+use std::fmt;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use kube::{Api, Client};
+use tracing_subscriber::EnvFilter;
+
+use crate::api::retention::Retention;
+use crate::operator::clock::Clock;
+use crate::operator::config::Config;
+use crate::operator::{self, Settings};
+use crate::{install, render};
+
+/// Exit codes.
+pub mod exit {
+    /// A manifest or the operator config is wrong; the message says what would be right.
+    pub const INPUT: u8 = 1;
+    /// The cluster cannot be reached, or the operator lost a watch or its lease. (2 is clap's: wrong usage.)
+    pub const CLUSTER: u8 = 3;
+    /// A purge was refused; nothing was deleted.
+    pub const REFUSED: u8 = 4;
+}
+
+/// Isolated VM environments on Kubernetes whose promises are made true, or reported as not true.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cloudfarm",
+    version,
+    about,
+    after_help = "Exit codes: 0 done; 1 manifest or config wrong; 2 wrong usage; \
+3 cluster not reachable, watch or lease lost; 4 purge refused.\nRUST_LOG selects what is logged, for instance RUST_LOG=cloudfarm=debug."
+)]
+pub struct Cli {
+    /// Log lines for people or as JSON
+    #[arg(long, global = true, env = "CLOUDFARM_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the operator until it is told to stop
+    Run(Run),
+    /// Print the CRDs, or write them with their API reference into a folder
+    Crds {
+        /// Folder to write one file per CRD and README.md into
+        #[arg(long)]
+        dir: Option<PathBuf>,
+    },
+    /// Print what a cluster needs besides the CRDs: namespace, identities, roles, admission policies
+    Manifests,
+    /// Print, without any cluster, every object that manifests would become
+    Render(Render),
+    /// One purge run, as the CronJob's pod does it
+    Purge(Purge),
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    /// The operator's config file (YAML)
+    #[arg(long, env = "CLOUDFARM_CONFIG")]
+    config: PathBuf,
+    /// Address of /healthz, /readyz and /metrics
+    #[arg(long, env = "CLOUDFARM_LISTEN", default_value = "0.0.0.0:8080")]
+    listen: SocketAddr,
+    /// Namespace of the leader-election lease
+    #[arg(long, env = "CLOUDFARM_LEASE_NAMESPACE", default_value = install::NAMESPACE)]
+    lease_namespace: String,
+    /// Name of this replica, unique among them; the pod's name
+    #[arg(long, env = "HOSTNAME", default_value = "cloudfarm-local")]
+    identity: String,
+}
+
+#[derive(Debug, Args)]
+struct Render {
+    /// A manifest, a folder of manifests, or - for standard input; may be given several times
+    #[arg(short = 'f', long = "filename", required = true, num_args = 1..)]
+    files: Vec<PathBuf>,
+    /// The operator's config file; without it a documentation-only platform is assumed (192.0.2.0/24 addresses)
+    #[arg(long, env = "CLOUDFARM_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Purge {
+    /// Name of the Retention
+    #[arg(long)]
+    retention: String,
+    /// Uid the Retention must have; a namesake is not purged
+    #[arg(long)]
+    uid: String,
+}
+
+/// A command that did not do what was asked.
+#[derive(Debug)]
+pub struct Failure {
+    /// One of [`exit`].
+    pub code: u8,
+    message: String,
+}
+
+impl Failure {
+    fn new(code: u8, message: impl fmt::Display) -> Self {
+        Self { code, message: message.to_string() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// Starts logging to standard error, so that standard output stays what a command prints.
+pub fn telemetry(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,kube_client=warn"));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    match format {
+        LogFormat::Text => subscriber.init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).init(),
+    }
+}
+
+impl Cli {
+    /// Runs the command.
+    pub async fn dispatch(self) -> Result<(), Failure> {
+        match self.command {
+            Command::Run(run) => run.run().await,
+            Command::Crds { dir: None } => print(&crate::api::manifest::all_as_yaml()),
+            Command::Crds { dir: Some(dir) } => crds_into(&dir),
+            Command::Manifests => print(&yaml_documents(&install::manifests())?),
+            Command::Render(render) => render.run(),
+            Command::Purge(purge) => purge.run().await,
+        }
+    }
+}
+
+impl Run {
+    async fn run(self) -> Result<(), Failure> {
+        let config = Config::load(&self.config).map_err(|error| Failure::new(exit::INPUT, error))?;
+        let client = connect().await?;
+        let settings = Settings {
+            config,
+            listen: Some(self.listen),
+            identity: self.identity,
+            lease_namespace: Some(self.lease_namespace),
+            clock: Clock::default(),
+        };
+        operator::run(client, settings, asked_to_stop()).await.map_err(|error| Failure::new(exit::CLUSTER, error))
+    }
+}
+
+impl Render {
+    fn run(self) -> Result<(), Failure> {
+        let config = match &self.config {
+            Some(file) => Config::load(file).map_err(|error| Failure::new(exit::INPUT, error))?,
+            None => render::documentation_config().map_err(|faults| Failure::new(exit::INPUT, faults.join("; ")))?,
+        };
+        let rendered = render::render(&self.files, config).map_err(|error| Failure::new(exit::INPUT, error))?;
+        for remark in &rendered.remarks {
+            eprintln!("cloudfarm: {remark}");
+        }
+        print(&yaml_documents(&rendered.objects)?)
+    }
+}
+
+impl Purge {
+    async fn run(self) -> Result<(), Failure> {
+        let client = connect().await?;
+        let retention = Api::<Retention>::all(client).get(&self.retention).await.map_err(|error| {
+            Failure::new(exit::REFUSED, format!("nothing was deleted: Retention {}: {error}", self.retention))
+        })?;
+        let reason = crate::retention::gate::refusal(&retention, &self.uid, Clock::default().now());
+        Err(Failure::new(exit::REFUSED, format!("nothing was deleted: Retention {}: {reason}", self.retention)))
+    }
+}
+
+async fn connect() -> Result<Client, Failure> {
+    // A second call finds the provider installed; that is the same provider.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let config = kube::Config::infer().await.map_err(|error| Failure::new(exit::CLUSTER, error))?;
+    Client::try_from(operator::client_config(config)).map_err(|error| Failure::new(exit::CLUSTER, error))
+}
+
+/// Resolves on SIGTERM or Ctrl-C.
+async fn asked_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminated) => {
+                terminated.recv().await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "SIGTERM cannot be caught; only Ctrl-C stops this process well");
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    tokio::select! {
+        () = terminated => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+fn crds_into(dir: &std::path::Path) -> Result<(), Failure> {
+    for (name, text) in crate::api::manifest::files() {
+        let file = dir.join(name);
+        std::fs::write(&file, text)
+            .map_err(|error| Failure::new(exit::INPUT, format!("{}: {error}", file.display())))?;
+    }
+    Ok(())
+}
+
+fn yaml_documents(objects: &[serde_json::Value]) -> Result<String, Failure> {
+    let mut text = String::new();
+    for object in objects {
+        let yaml = serde_saphyr::to_string(object).map_err(|error| Failure::new(exit::INPUT, error))?;
+        text.push_str("---\n");
+        text.push_str(&yaml);
+    }
+    Ok(text)
+}
+
+/// Prints to standard output; a reader that went away (`| head`) is no error.
+fn print(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(exit::INPUT, error)),
+        _ => Ok(()),
+    }
+}

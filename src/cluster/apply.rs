@@ -1,0 +1,197 @@
+//! `Desired` -> `Applied`: what is not as wanted is written, stage by stage; what is no longer wanted is pruned.
+//!
+//! Guarantees:
+//! - a stage starts only when every wall of the stages before it is observed as wanted (I3);
+//! - an object that is as wanted costs no call (I4);
+//! - something of that name that is not ours is never touched (I1);
+//! - one object that cannot be written does not stop its siblings (I14).
+
+use futures::{FutureExt, StreamExt, stream};
+
+use super::applied::{Applied, Cause, Fault};
+use super::object::{Desired, DesiredObject, Kind, Observation, Owner, Reference};
+use super::write::WriteError;
+use super::{Cluster, prune};
+
+/// Writes of one declaration in parallel within a stage.
+const PARALLEL: usize = 8;
+
+impl Cluster {
+    /// One pass over everything a declaration wants.
+    pub async fn apply(&self, desired: &Desired) -> Applied {
+        let mut applied = Applied::default();
+        for stage in &desired.stages {
+            let walls_missing = applied.faults.iter().any(|fault| is_wall(fault.reference.kind));
+            if walls_missing {
+                break;
+            }
+            self.apply_all(&desired.owner, &stage.objects, &mut applied).await;
+        }
+        self.apply_all(&desired.owner, &desired.once, &mut applied).await;
+        prune::prune(self, desired, &mut applied).await;
+        applied
+    }
+
+    async fn apply_all(&self, owner: &Owner, objects: &[DesiredObject], applied: &mut Applied) {
+        let writes: Vec<_> = objects.iter().map(|object| self.bring(owner, object).boxed()).collect();
+        let outcomes: Vec<Outcome> = stream::iter(writes).buffer_unordered(PARALLEL).collect().await;
+        for outcome in outcomes {
+            match outcome {
+                Outcome::There(observation) => {
+                    applied.observed.insert(observation.reference.clone(), observation);
+                }
+                Outcome::Written(observation) => {
+                    applied.written += 1;
+                    applied.observed.insert(observation.reference.clone(), observation);
+                }
+                Outcome::Fault(fault) => applied.faults.push(fault),
+            }
+        }
+    }
+
+    async fn bring(&self, owner: &Owner, object: &DesiredObject) -> Outcome {
+        let reference = &object.reference;
+        if !self.installed(reference.kind) {
+            return fault(reference, Cause::Waiting, "its kind is not installed in this cluster");
+        }
+        match self.observed.get(reference) {
+            None => self.create(owner, object).await,
+            Some(seen) => self.keep_or_update(owner, object, seen).await,
+        }
+    }
+
+    async fn create(&self, owner: &Owner, object: &DesiredObject) -> Outcome {
+        match self.writer.create(&object.reference, &object.body).await {
+            Ok(observation) => self.written(object, observation),
+            // Something is there that our watch does not show: our own write whose answer was lost, an object whose
+            // labels were stripped, or somebody else's.
+            Err(WriteError::Unexpected(_)) => match self.writer.read(&object.reference).await {
+                Ok(seen) => self.keep_or_update(owner, object, seen).await,
+                Err(error) => failed(&object.reference, error),
+            },
+            Err(error) => failed(&object.reference, error),
+        }
+    }
+
+    async fn keep_or_update(&self, owner: &Owner, object: &DesiredObject, seen: Observation) -> Outcome {
+        let reference = &object.reference;
+        if let Some(obstacle) = foreign(owner, &seen) {
+            return fault(reference, Cause::Foreign, obstacle);
+        }
+        if seen.digest == object.digest || self.observed.settled(reference, object.digest) {
+            self.observed.see(seen.clone());
+            return Outcome::There(seen);
+        }
+        match self.writer.update(reference, &seen.uid, &object.body).await {
+            Ok(observation) => self.written(object, observation),
+            Err(error) => failed(reference, error),
+        }
+    }
+
+    fn written(&self, object: &DesiredObject, observation: Observation) -> Outcome {
+        if observation.digest != object.digest {
+            tracing::warn!(object = %object.reference, "admission or defaulting changed what was applied");
+        }
+        self.observed.answered(observation.clone(), object.digest);
+        Outcome::Written(observation)
+    }
+}
+
+enum Outcome {
+    There(Observation),
+    Written(Observation),
+    Fault(Fault),
+}
+
+/// Why this object may not be touched by this owner; `None` if it is the owner's own or may be adopted.
+///
+/// A Tenant that was deleted and declared again has a new uid: the objects of its namesake re-attach, since names of
+/// declarations are unique and the old uid can belong to no living one. A namespace is adopted when the provider
+/// labelled it for this tenant beforehand.
+fn foreign(owner: &Owner, seen: &Observation) -> Option<String> {
+    let owner_word = format!("{:?}/{}", owner.kind, owner.name);
+    if seen.tenant != owner.tenant && (seen.ours || seen.reference.kind == Kind::Namespace) {
+        return Some(if seen.tenant.is_empty() {
+            format!("{} exists without the label {}={}", seen.reference, crate::api::labels::TENANT, owner.tenant)
+        } else {
+            format!("{} belongs to tenant {:?}", seen.reference, seen.tenant)
+        });
+    }
+    if seen.owner == owner_word && (seen.ours || seen.owner_uid == owner.uid) {
+        return None;
+    }
+    if seen.reference.kind == Kind::Namespace && seen.owner.is_empty() {
+        return None;
+    }
+    Some(format!("{} exists and was not made by cloudfarm for {owner_word}; delete or rename it", seen.reference))
+}
+
+/// Kinds without which no workload may start.
+fn is_wall(kind: Kind) -> bool {
+    match kind {
+        Kind::Namespace | Kind::ResourceQuota | Kind::LimitRange | Kind::NetworkPolicy => true,
+        Kind::RoleBinding | Kind::DataVolume | Kind::VirtualMachine | Kind::CronJob | Kind::Retention => false,
+    }
+}
+
+fn fault(reference: &Reference, cause: Cause, message: impl Into<String>) -> Outcome {
+    Outcome::Fault(Fault { reference: reference.clone(), cause, message: message.into() })
+}
+
+fn failed(reference: &Reference, error: WriteError) -> Outcome {
+    let cause = match error {
+        WriteError::Refused(_) => Cause::Refused,
+        WriteError::NotFound(_) | WriteError::Unexpected(_) | WriteError::Unanswered(_) => Cause::Unanswered,
+    };
+    fault(reference, cause, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::object::{Digest, Facts, OwnerKind};
+
+    fn owner() -> Owner {
+        Owner {
+            kind: OwnerKind::Tenant,
+            namespace: None,
+            name: "plum".into(),
+            uid: "u-new".into(),
+            tenant: "plum".into(),
+        }
+    }
+
+    fn seen(kind: Kind, tenant: &str, owner: &str, ours: bool) -> Observation {
+        Observation {
+            reference: Reference { kind, namespace: None, name: "x".into() },
+            uid: "1".into(),
+            resource_version: "1".into(),
+            owner: owner.into(),
+            owner_uid: "u-old".into(),
+            tenant: tenant.into(),
+            ours,
+            digest: Digest::of(&serde_json::Value::Null),
+            facts: Facts::None,
+            deleting: false,
+        }
+    }
+
+    #[test]
+    fn only_what_was_made_for_this_declaration_or_handed_to_it_may_be_touched() {
+        let cases = [
+            (
+                "made for this tenant's earlier incarnation",
+                seen(Kind::NetworkPolicy, "plum", "Tenant/plum", true),
+                true,
+            ),
+            ("a namespace labelled by the provider", seen(Kind::Namespace, "plum", "", false), true),
+            ("a namespace without a label", seen(Kind::Namespace, "", "", false), false),
+            ("a namespace of another tenant", seen(Kind::Namespace, "pear", "Tenant/pear", true), false),
+            ("a policy somebody wrote", seen(Kind::NetworkPolicy, "plum", "", false), false),
+            ("a policy of a network", seen(Kind::NetworkPolicy, "plum", "TenantNetwork/dmz", true), false),
+        ];
+        for (case, seen, allowed) in cases {
+            assert_eq!(foreign(&owner(), &seen).is_none(), allowed, "{case}");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! From an answer's JSON to an [`Observation`], by kind.
+
+use k8s_openapi::api::batch::v1::CronJob;
+use k8s_openapi::api::core::v1::{LimitRange, Namespace, ResourceQuota};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::rbac::v1::RoleBinding;
+use serde_json::Value;
+
+use super::object::{Kind, Managed, Observation};
+use crate::api::retention::Retention;
+use crate::foreign::data_volume::DataVolume;
+use crate::foreign::virtual_machine::VirtualMachine;
+
+impl Kind {
+    /// Reduces an object of this kind.
+    ///
+    /// # Errors
+    /// The JSON is not an object of this kind.
+    pub fn observe(self, value: Value) -> Result<Observation, serde_json::Error> {
+        match self {
+            Self::Namespace => reduce::<Namespace>(value),
+            Self::ResourceQuota => reduce::<ResourceQuota>(value),
+            Self::LimitRange => reduce::<LimitRange>(value),
+            Self::NetworkPolicy => reduce::<NetworkPolicy>(value),
+            Self::RoleBinding => reduce::<RoleBinding>(value),
+            Self::DataVolume => reduce::<DataVolume>(value),
+            Self::VirtualMachine => reduce::<VirtualMachine>(value),
+            Self::CronJob => reduce::<CronJob>(value),
+            Self::Retention => reduce::<Retention>(value),
+        }
+    }
+}
+
+fn reduce<K: Managed>(value: Value) -> Result<Observation, serde_json::Error> {
+    serde_json::from_value::<K>(value).map(|object| Observation::of(&object))
+}

@@ -1,0 +1,43 @@
+//! Pure: from a snapshot to everything the TenantNetwork wants.
+
+mod network_policy;
+
+use std::collections::BTreeSet;
+
+use kube::ResourceExt;
+
+use super::observe::NetworkSnapshot;
+use super::rules::{Refused, doors};
+use crate::api::tenant_network::NetworkType;
+use crate::cluster::object::{Desired, Owner, OwnerKind, Stage};
+
+/// What a pass means to do, and what it leaves closed.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub desired: Desired,
+    pub refused: Vec<Refused>,
+}
+
+/// Everything the TenantNetwork wants. Types Layer2 and VLAN want nothing yet: their VMs are not attached.
+#[must_use]
+pub fn desired(snapshot: &NetworkSnapshot) -> Plan {
+    let namespace = snapshot.network.namespace().unwrap_or_default();
+    let owner = Owner {
+        kind: OwnerKind::TenantNetwork,
+        name: snapshot.network.name_any(),
+        uid: snapshot.network.uid().unwrap_or_default(),
+        tenant: namespace.strip_prefix("cf-").unwrap_or(&namespace).to_owned(),
+        namespace: Some(namespace),
+    };
+    let doors = doors(snapshot);
+    let refused = doors.refused.clone();
+    if snapshot.tenant.is_none() || !snapshot.home_ready || snapshot.network.metadata.deletion_timestamp.is_some() {
+        return Plan { desired: Desired::nothing(owner, &snapshot.observed), refused };
+    }
+    let objects = match snapshot.network.spec.type_ {
+        NetworkType::Pod => vec![network_policy::network_policy(&owner, &doors)],
+        NetworkType::Layer2 | NetworkType::Vlan => Vec::new(),
+    };
+    let stages = vec![Stage { objects }];
+    Plan { desired: Desired { owner, stages, once: Vec::new(), keep: BTreeSet::new() }, refused }
+}

@@ -1,0 +1,27 @@
+//! `TenantNetwork`: from rules to the policies that carry them.
+//!
+//! One NetworkPolicy per TenantNetwork, beside the tenant's default-deny: what no rule of any network allows stays
+//! closed. A VM that is attached to several networks of type Pod may do what any of them allows, since NetworkPolicies
+//! add up. Names of rules are for people and in no policy.
+
+pub mod desired;
+pub mod observe;
+pub mod reach;
+pub mod rules;
+pub mod status;
+
+use std::sync::Arc;
+
+use kube::runtime::controller::Action;
+
+use crate::api::tenant_network::TenantNetwork;
+use crate::operator::context::{Again, Context};
+
+/// One pass over one TenantNetwork: the five steps.
+pub async fn reconcile(network: TenantNetwork, context: Arc<Context>) -> Result<Action, Again> {
+    let snapshot = observe::observe(&context, network);
+    let plan = desired::desired(&snapshot);
+    let applied = context.cluster.apply(&plan.desired).await;
+    let status = status::status(&snapshot, &plan, &applied);
+    context.report(&snapshot.network, &status, &applied, None).await
+}

@@ -1,0 +1,71 @@
+//! What one pass over a TenantNetwork looks at. Everything comes from the watches; nothing is called.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
+
+use crate::api::tenant_network::TenantNetwork;
+use crate::cluster::object::{Kind, Observation, Reference};
+use crate::operator::config::Config;
+use crate::operator::context::Context;
+use crate::operator::stores::OfTenant;
+
+/// A TenantNetwork and the world around it at one instant.
+#[derive(Clone, Debug)]
+pub struct NetworkSnapshot {
+    pub network: TenantNetwork,
+    /// The Tenant in whose namespace the network lies, if it is declared.
+    pub tenant: Option<TenantFact>,
+    /// Has the Tenant's pass made the namespace ours already?
+    pub home_ready: bool,
+    pub config: Arc<Config>,
+    /// Other TenantNetworks of the same tenant.
+    pub siblings: BTreeSet<String>,
+    pub observed: BTreeMap<Reference, Observation>,
+    pub now: Timestamp,
+}
+
+/// A Tenant, as far as a network cares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TenantFact {
+    /// VMs and the networks each names.
+    pub vms: BTreeMap<String, Vec<String>>,
+}
+
+/// Gathers the snapshot.
+#[must_use]
+pub fn observe(context: &Context, network: TenantNetwork) -> NetworkSnapshot {
+    let namespace = network.namespace().unwrap_or_default();
+    let name = network.name_any();
+    let tenant = namespace.strip_prefix("cf-").unwrap_or_default().to_owned();
+    let declared = context.stores.tenants.get(&ObjectRef::new(&tenant));
+    let observed = context.cluster.observed.of_tenant(&tenant);
+    let home = Reference { kind: Kind::Namespace, namespace: None, name: namespace };
+    NetworkSnapshot {
+        tenant: declared.as_ref().and_then(|declared| declared.0.as_ref().ok()).map(|declared| TenantFact {
+            vms: declared
+                .spec
+                .virtual_machines
+                .iter()
+                .map(|vm| (vm.name.clone(), vm.networks.iter().map(|network| network.name.clone()).collect()))
+                .collect(),
+        }),
+        home_ready: observed.get(&home).is_some_and(|namespace| namespace.tenant == tenant),
+        config: context.config.clone(),
+        siblings: context
+            .stores
+            .networks
+            .of_tenant(&tenant)
+            .iter()
+            .filter(|sibling| sibling.tenant() == tenant)
+            .map(|sibling| sibling.name_any())
+            .filter(|sibling| *sibling != name)
+            .collect(),
+        observed,
+        now: context.clock.now(),
+        network,
+    }
+}

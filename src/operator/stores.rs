@@ -1,0 +1,158 @@
+//! What the watches of our own kinds know: the declarations themselves, and the few indexes between them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use kube::core::DeserializeGuard;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Resource, ResourceExt};
+
+use crate::api::retention::Retention;
+use crate::api::tenant::Tenant;
+use crate::api::tenant_network::TenantNetwork;
+use crate::foreign::instancetype::Size;
+
+/// A declaration that may be undecodable without harming its neighbours (I14).
+pub type Guarded<K> = DeserializeGuard<K>;
+
+/// Everything a pass may look up without a call.
+pub struct Stores {
+    pub tenants: Declared<Tenant>,
+    pub networks: Declared<TenantNetwork>,
+    pub retentions: Declared<Retention>,
+    instancetypes: RwLock<Arc<BTreeMap<String, Size>>>,
+}
+
+/// One declared kind: its reflector's store and an index by tenant.
+pub struct Declared<K: Resource<DynamicType = ()> + 'static> {
+    pub store: Store<Guarded<K>>,
+    by_tenant: RwLock<HashMap<String, HashSet<ObjectRef<Guarded<K>>>>>,
+    synced: AtomicBool,
+}
+
+impl Stores {
+    #[must_use]
+    pub fn new(
+        tenants: Store<Guarded<Tenant>>,
+        networks: Store<Guarded<TenantNetwork>>,
+        retentions: Store<Guarded<Retention>>,
+    ) -> Self {
+        Self {
+            tenants: Declared::new(tenants),
+            networks: Declared::new(networks),
+            retentions: Declared::new(retentions),
+            instancetypes: RwLock::default(),
+        }
+    }
+
+    /// Sizes of the cluster's instance types, by name.
+    #[must_use]
+    pub fn instancetypes(&self) -> Arc<BTreeMap<String, Size>> {
+        self.instancetypes.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces the sizes; tells whether anything changed.
+    pub fn set_instancetypes(&self, sizes: BTreeMap<String, Size>) -> bool {
+        let mut current = self.instancetypes.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = **current != sizes;
+        *current = Arc::new(sizes);
+        changed
+    }
+}
+
+impl<K: Resource<DynamicType = ()> + Clone + 'static> Declared<K> {
+    fn new(store: Store<Guarded<K>>) -> Self {
+        Self { store, by_tenant: RwLock::default(), synced: AtomicBool::new(false) }
+    }
+
+    /// A declaration by reference, if it is there and can be decoded.
+    #[must_use]
+    pub fn get(&self, reference: &ObjectRef<Guarded<K>>) -> Option<Arc<Guarded<K>>> {
+        self.store.get(reference)
+    }
+
+    /// The declarations of this kind that belong to a tenant.
+    #[must_use]
+    pub fn of_tenant(&self, tenant: &str) -> Vec<Arc<Guarded<K>>> {
+        let index = self.by_tenant.read().unwrap_or_else(PoisonError::into_inner);
+        index.get(tenant).into_iter().flatten().filter_map(|reference| self.store.get(reference)).collect()
+    }
+
+    /// References of the declarations that belong to a tenant.
+    #[must_use]
+    pub fn references_of(&self, tenant: &str) -> Vec<ObjectRef<Guarded<K>>> {
+        let index = self.by_tenant.read().unwrap_or_else(PoisonError::into_inner);
+        index.get(tenant).into_iter().flatten().cloned().collect()
+    }
+
+    /// References of all declarations.
+    #[must_use]
+    pub fn all(&self) -> Vec<ObjectRef<Guarded<K>>> {
+        self.store.state().iter().map(|object| ObjectRef::from_obj(object.as_ref())).collect()
+    }
+
+    /// Has the kind been listed whole at least once?
+    #[must_use]
+    pub fn synced(&self) -> bool {
+        self.synced.load(Ordering::Acquire)
+    }
+
+    /// Notes that a declaration belongs to a tenant; returns true when that is new.
+    pub fn index(&self, tenant: &str, reference: ObjectRef<Guarded<K>>) -> bool {
+        let mut index = self.by_tenant.write().unwrap_or_else(PoisonError::into_inner);
+        index.entry(tenant.to_owned()).or_default().insert(reference)
+    }
+
+    /// Forgets a deleted declaration.
+    pub fn unindex(&self, tenant: &str, reference: &ObjectRef<Guarded<K>>) {
+        let mut index = self.by_tenant.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(references) = index.get_mut(tenant) {
+            references.remove(reference);
+            if references.is_empty() {
+                index.remove(tenant);
+            }
+        }
+    }
+
+    /// Replaces the index after a whole list. Returns the tenants that lost a declaration meanwhile.
+    pub fn relisted(&self, listed: Vec<(String, ObjectRef<Guarded<K>>)>) -> BTreeSet<String> {
+        let mut fresh: HashMap<String, HashSet<ObjectRef<Guarded<K>>>> = HashMap::new();
+        for (tenant, reference) in listed {
+            fresh.entry(tenant).or_default().insert(reference);
+        }
+        let mut index = self.by_tenant.write().unwrap_or_else(PoisonError::into_inner);
+        let lost =
+            index.iter().filter(|(tenant, old)| fresh.get(*tenant) != Some(old)).map(|(tenant, _)| tenant.clone());
+        let lost = lost.collect();
+        *index = fresh;
+        self.synced.store(true, Ordering::Release);
+        lost
+    }
+}
+
+/// How a declaration tells which tenant it belongs to.
+pub trait OfTenant {
+    /// The tenant's name.
+    fn tenant(&self) -> String;
+}
+
+impl OfTenant for Guarded<Tenant> {
+    fn tenant(&self) -> String {
+        self.name_any()
+    }
+}
+
+impl OfTenant for Guarded<TenantNetwork> {
+    fn tenant(&self) -> String {
+        let namespace = self.namespace().unwrap_or_default();
+        namespace.strip_prefix("cf-").unwrap_or(&namespace).to_owned()
+    }
+}
+
+impl OfTenant for Guarded<Retention> {
+    // An undecodable Retention belongs to the tenant it is named after, which is the default name.
+    fn tenant(&self) -> String {
+        self.0.as_ref().map_or_else(|_| self.name_any(), |retention| retention.spec.tenant_ref.name.clone())
+    }
+}

@@ -1,0 +1,348 @@
+//! The watches: one per kind, label-selected, never one per tenant.
+//!
+//! Each watch is a task that runs for the life of the process. Built-in kinds and our own are watched from the start;
+//! a neighbour's kind (KubeVirt, CDI) is watched while its CRD exists, which a metadata watch of CRDs tells. A task
+//! that ends or panics ends the process: an operator that no longer sees must not go on deciding.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::batch::v1::CronJob;
+use k8s_openapi::api::core::v1::{LimitRange, Namespace, ResourceQuota};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::rbac::v1::RoleBinding;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::PartialObjectMeta;
+use kube::core::DeserializeGuard;
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::store::Writer as StoreWriter;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::{WatchStreamExt, reflector};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::context::Context;
+use super::stores::{Declared, Guarded, OfTenant};
+use crate::api::labels;
+use crate::api::retention::Retention;
+use crate::api::tenant::Tenant;
+use crate::api::tenant_network::TenantNetwork;
+use crate::cluster::object::{Kind, Managed, Observation};
+use crate::cluster::observed::Change;
+use crate::foreign::data_volume::DataVolume;
+use crate::foreign::instancetype::{Size, VirtualMachineClusterInstancetype};
+use crate::foreign::virtual_machine::VirtualMachine;
+
+/// The CRD whose objects say how big an instance type is.
+const INSTANCETYPE_CRD: &str = "virtualmachineclusterinstancetypes.instancetype.kubevirt.io";
+
+/// Reflector writers that belong to [`super::stores::Stores`].
+pub struct Writers {
+    pub tenants: StoreWriter<Guarded<Tenant>>,
+    pub networks: StoreWriter<Guarded<TenantNetwork>>,
+    pub retentions: StoreWriter<Guarded<Retention>>,
+}
+
+/// Starts every watch.
+pub fn start(client: &Client, context: &Arc<Context>, writers: Writers) -> JoinSet<&'static str> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(declared(
+        client.clone(),
+        context.clone(),
+        writers.tenants,
+        |context| &context.stores.tenants,
+        on_tenant,
+    ));
+    tasks.spawn(declared(
+        client.clone(),
+        context.clone(),
+        writers.networks,
+        |context| &context.stores.networks,
+        on_network,
+    ));
+    tasks.spawn(declared(
+        client.clone(),
+        context.clone(),
+        writers.retentions,
+        |context| &context.stores.retentions,
+        on_retention,
+    ));
+    tasks.spawn(managed::<Namespace>(Api::all(client.clone()), context.clone()));
+    tasks.spawn(managed::<ResourceQuota>(Api::all(client.clone()), context.clone()));
+    tasks.spawn(managed::<LimitRange>(Api::all(client.clone()), context.clone()));
+    tasks.spawn(managed::<NetworkPolicy>(Api::all(client.clone()), context.clone()));
+    tasks.spawn(managed::<RoleBinding>(Api::all(client.clone()), context.clone()));
+    tasks.spawn(managed::<CronJob>(Api::namespaced(client.clone(), &context.config.purge.namespace), context.clone()));
+    tasks.spawn(neighbours(client.clone(), context.clone()));
+    tasks
+}
+
+/// Watches one of our own kinds into its store and index.
+async fn declared<K>(
+    client: Client,
+    context: Arc<Context>,
+    writer: StoreWriter<Guarded<K>>,
+    store: fn(&Context) -> &Declared<K>,
+    on_change: fn(&Context, &Guarded<K>, First),
+) -> &'static str
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    Guarded<K>: OfTenant,
+{
+    let kind = K::kind(&()).into_owned();
+    let events = watcher(Api::<Guarded<K>>::all(client), watcher::Config::default()).default_backoff().modify(slim);
+    let mut events = std::pin::pin!(reflector(writer, events));
+    let mut listing = Vec::new();
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Init) => listing.clear(),
+            Ok(Event::InitApply(object)) => listing.push((object.tenant(), ObjectRef::from_obj(&object))),
+            Ok(Event::InitDone) => {
+                for tenant in store(&context).relisted(std::mem::take(&mut listing)) {
+                    context.triggers.home(&context.stores, &tenant);
+                }
+                context.triggers.everything(&context.stores);
+            }
+            Ok(Event::Apply(object)) => {
+                context.metrics.watch_event(&kind, context.clock.now().as_second());
+                let first = store(&context).index(&object.tenant(), ObjectRef::from_obj(&object));
+                if !context.statuses.echo(&object) {
+                    on_change(&context, &object, if first { First::Yes } else { First::No });
+                }
+            }
+            Ok(Event::Delete(object)) => {
+                store(&context).unindex(&object.tenant(), &ObjectRef::from_obj(&object));
+                context.triggers.home(&context.stores, &object.tenant());
+            }
+            Err(error) => trouble(&context, &kind, &error),
+        }
+    }
+    "a watch of our own kinds"
+}
+
+/// Is this the first time that the object is seen?
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum First {
+    Yes,
+    No,
+}
+
+// A Tenant's list of VMs decides what its networks attach, and its dates what its Retention does.
+fn on_tenant(context: &Context, tenant: &Guarded<Tenant>, _: First) {
+    context.triggers.home(&context.stores, &tenant.tenant());
+}
+
+// Whether a network exists decides about the Tenant's VMs and its siblings' rules; what is in it does not.
+fn on_network(context: &Context, network: &Guarded<TenantNetwork>, first: First) {
+    match first {
+        First::Yes => {
+            context.triggers.tenant(&network.tenant());
+            context.triggers.networks_of(&context.stores, &network.tenant());
+        }
+        First::No => context.triggers.network(ObjectRef::from_obj(network)),
+    }
+}
+
+fn on_retention(context: &Context, retention: &Guarded<Retention>, first: First) {
+    context.triggers.retention(ObjectRef::from_obj(retention));
+    if first == First::Yes {
+        context.triggers.tenant(&retention.tenant());
+    }
+}
+
+/// Watches one kind of object that we make.
+async fn managed<K: Managed>(api: Api<DeserializeGuard<K>>, context: Arc<Context>) -> &'static str {
+    let kind = K::KIND;
+    let events = watcher(api, watcher::Config::default().labels(&selector(kind)));
+    let mut events = std::pin::pin!(events.default_backoff());
+    let mut listing = Vec::new();
+    while let Some(event) = events.next().await {
+        if let Err(error) = &event {
+            context.cluster.observed.mark(kind, false);
+            trouble(&context, &format!("{kind:?}"), error);
+            continue;
+        }
+        context.metrics.watch_event(&format!("{kind:?}"), context.clock.now().as_second());
+        context.cluster.observed.mark(kind, true);
+        match event {
+            Ok(Event::Init) => {
+                listing.clear();
+                context.cluster.observed.relist(kind);
+            }
+            Ok(Event::InitApply(object)) => listing.extend(reduced(object)),
+            Ok(Event::InitDone) => {
+                let changed = context.cluster.observed.replace(kind, std::mem::take(&mut listing));
+                if kind.neighbour_crd().is_some() && !context.cluster.installed(kind) {
+                    context.cluster.set_installed(kind, true);
+                    context.triggers.all_tenants(&context.stores);
+                }
+                changed.iter().for_each(|tenant| context.triggers.home(&context.stores, tenant));
+            }
+            Ok(Event::Apply(object)) => {
+                if let Some(observation) = reduced(object)
+                    && context.cluster.observed.see(observation.clone()) == Change::Changed
+                {
+                    context.triggers.object(&context.stores, &observation);
+                }
+            }
+            Ok(Event::Delete(object)) => {
+                if let Some(observation) = reduced(object)
+                    && context.cluster.observed.forget(&observation) == Change::Changed
+                {
+                    context.triggers.object(&context.stores, &observation);
+                }
+            }
+            Err(_) => {}
+        }
+        context.metrics.observed(context.cluster.observed.len());
+    }
+    "a watch of managed objects"
+}
+
+/// A namespace may have been labelled by the provider before we adopt it; everything else we made ourselves.
+fn selector(kind: Kind) -> String {
+    match kind {
+        Kind::Namespace => labels::TENANT.to_owned(),
+        _ => format!("{}={},{}", labels::MANAGED_BY, labels::FIELD_MANAGER, labels::TENANT),
+    }
+}
+
+fn reduced<K: Managed>(object: DeserializeGuard<K>) -> Option<Observation> {
+    match object.0 {
+        Ok(object) => Some(Observation::of(&object)),
+        Err(error) => {
+            let name = error.metadata.name.as_deref().unwrap_or_default();
+            let namespace = error.metadata.namespace.as_deref().unwrap_or_default();
+            tracing::warn!(kind = ?K::KIND, namespace, name, %error, "a managed object cannot be read; it is left alone");
+            None
+        }
+    }
+}
+
+/// Watches CRDs, and neighbours' kinds while their CRDs exist.
+async fn neighbours(client: Client, context: Arc<Context>) -> &'static str {
+    let api = Api::<PartialObjectMeta<CustomResourceDefinition>>::all(client.clone());
+    let events = watcher(api, watcher::Config::default()).default_backoff();
+    let mut events = std::pin::pin!(events.inspect_err(|error| trouble(&context, "CustomResourceDefinition", error)));
+    let mut running = Running { client, context: context.clone(), tasks: JoinSet::new(), handles: HashMap::new() };
+    let mut listing = Vec::new();
+    loop {
+        tokio::select! {
+            Some(ended) = running.tasks.join_next(), if !running.tasks.is_empty() => {
+                if !ended.as_ref().is_err_and(tokio::task::JoinError::is_cancelled) {
+                    return "a watch of a neighbour's kind";
+                }
+            }
+            event = events.next() => match event {
+                None => return "the watch of CRDs",
+                Some(Err(_)) => {}
+                Some(Ok(Event::Init)) => listing.clear(),
+                Some(Ok(Event::InitApply(crd))) => listing.push(crd.name_any()),
+                Some(Ok(Event::InitDone)) => {
+                    let listed = std::mem::take(&mut listing);
+                    let gone: Vec<_> = running.handles.keys().filter(|name| !listed.contains(name)).cloned().collect();
+                    gone.iter().for_each(|crd| running.gone(crd));
+                    listed.iter().for_each(|crd| running.there(crd));
+                    context.neighbours_known();
+                }
+                Some(Ok(Event::Apply(crd))) if crd.metadata.deletion_timestamp.is_some() => running.gone(&crd.name_any()),
+                Some(Ok(Event::Apply(crd))) => running.there(&crd.name_any()),
+                Some(Ok(Event::Delete(crd))) => running.gone(&crd.name_any()),
+            },
+        }
+    }
+}
+
+/// Watches that come and go with a neighbour's CRD.
+struct Running {
+    client: Client,
+    context: Arc<Context>,
+    tasks: JoinSet<&'static str>,
+    handles: HashMap<String, AbortHandle>,
+}
+
+impl Running {
+    fn there(&mut self, crd: &str) {
+        if self.handles.contains_key(crd) {
+            return;
+        }
+        let (client, context) = (self.client.clone(), self.context.clone());
+        let handle = if crd == INSTANCETYPE_CRD {
+            self.tasks.spawn(instancetypes(client, context))
+        } else if Some(crd) == Kind::VirtualMachine.neighbour_crd() {
+            self.tasks.spawn(managed::<VirtualMachine>(Api::all(client), context))
+        } else if Some(crd) == Kind::DataVolume.neighbour_crd() {
+            self.tasks.spawn(managed::<DataVolume>(Api::all(client), context))
+        } else {
+            return;
+        };
+        self.handles.insert(crd.to_owned(), handle);
+    }
+
+    // Nothing is concluded from the disappearance of what a CRD held (I2): its objects are forgotten, not "deleted".
+    fn gone(&mut self, crd: &str) {
+        let Some(handle) = self.handles.remove(crd) else { return };
+        handle.abort();
+        let kinds = Kind::ALL.into_iter().filter(|kind| kind.neighbour_crd() == Some(crd));
+        for kind in kinds {
+            self.context.cluster.set_installed(kind, false);
+            self.context.cluster.observed.uninstalled(kind);
+        }
+        if crd == INSTANCETYPE_CRD {
+            self.context.stores.set_instancetypes(BTreeMap::new());
+        }
+        self.context.triggers.all_tenants(&self.context.stores);
+    }
+}
+
+/// Watches the sizes of instance types.
+async fn instancetypes(client: Client, context: Arc<Context>) -> &'static str {
+    let api = Api::<DeserializeGuard<VirtualMachineClusterInstancetype>>::all(client);
+    let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
+    let mut sizes: BTreeMap<String, Size> = BTreeMap::new();
+    while let Some(event) = events.next().await {
+        let whole = match event {
+            Ok(Event::Init) => {
+                sizes.clear();
+                false
+            }
+            Ok(Event::InitApply(object)) => {
+                sizes.extend(sized(object));
+                false
+            }
+            Ok(Event::InitDone) => true,
+            Ok(Event::Apply(object)) => {
+                sizes.extend(sized(object));
+                true
+            }
+            Ok(Event::Delete(object)) => sizes.remove(&object.name_any()).is_some(),
+            Err(error) => {
+                trouble(&context, "VirtualMachineClusterInstancetype", &error);
+                false
+            }
+        };
+        if whole && context.stores.set_instancetypes(sizes.clone()) {
+            context.triggers.all_tenants(&context.stores);
+        }
+    }
+    "the watch of instance types"
+}
+
+fn sized(object: DeserializeGuard<VirtualMachineClusterInstancetype>) -> Option<(String, Size)> {
+    let name = object.name_any();
+    Some((name, object.0.ok()?.size()?))
+}
+
+fn trouble(context: &Context, kind: &str, error: &watcher::Error) {
+    context.metrics.watch_error(kind);
+    tracing::warn!(kind, %error, "watch interrupted; it is taken up again");
+}
+
+/// Drops what nobody reads before it is stored: most of an object's memory is its managed fields.
+fn slim<K: Resource>(object: &mut K) {
+    object.meta_mut().managed_fields = None;
+    object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
+}

@@ -1,0 +1,120 @@
+//! Checking manifests the way the API server would: structure by JSON Schema, rules by CEL, keys of list maps.
+
+use jsonschema::{Draft, Validator};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use serde_json::{Value, json};
+
+use super::read::{Document, Mistake};
+use crate::api::labels::GROUP;
+use crate::api::manifest::all_crds;
+
+/// Everything that is wrong with a document of ours; documents of others are not looked at.
+#[must_use]
+pub fn check(document: &Document) -> Vec<Mistake> {
+    let version = document.value["apiVersion"].as_str().unwrap_or_default();
+    if document.kind().is_empty() || version.is_empty() {
+        return vec![document.mistake("", "is no Kubernetes object: apiVersion or kind is missing")];
+    }
+    if !version.starts_with(GROUP) {
+        return Vec::new();
+    }
+    let crds = all_crds();
+    let Some(schema) = crds.iter().find(|crd| crd.spec.names.kind == document.kind()).and_then(schema) else {
+        let known: Vec<&str> = crds.iter().map(|crd| crd.spec.names.kind.as_str()).collect();
+        return vec![document.mistake("kind", format!("{GROUP} has no such kind; it has {}", known.join(", ")))];
+    };
+    if version != format!("{GROUP}/v1alpha1") {
+        return vec![document.mistake("apiVersion", format!("{version:?} does not exist; write {GROUP}/v1alpha1"))];
+    }
+    let mut mistakes = structure(document, &schema);
+    if mistakes.is_empty() {
+        mistakes = list_maps(document, &schema, &document.value, "");
+    }
+    if mistakes.is_empty() {
+        mistakes = rules(document, &schema);
+    }
+    mistakes
+}
+
+fn schema(crd: &CustomResourceDefinition) -> Option<Value> {
+    crd.spec.versions.first()?.schema.as_ref()?.open_api_v3_schema.as_ref().map(|schema| json!(schema))
+}
+
+fn structure(document: &Document, schema: &Value) -> Vec<Mistake> {
+    let mut strict = schema.clone();
+    strict["properties"]["apiVersion"] = json!({"type": "string"});
+    strict["properties"]["kind"] = json!({"type": "string"});
+    strict["properties"]["metadata"] = json!({"type": "object", "required": ["name"]});
+    close(&mut strict);
+    let validator: Validator =
+        match jsonschema::options().with_draft(Draft::Draft7).should_validate_formats(true).build(&strict) {
+            Ok(validator) => validator,
+            Err(error) => return vec![document.mistake("", format!("the schema itself is wrong: {error}"))],
+        };
+    validator
+        .iter_errors(&document.value)
+        .map(|error| {
+            let field = error.instance_path().to_string().trim_start_matches('/').replace('/', ".");
+            document.mistake(field, error.to_string())
+        })
+        .collect()
+}
+
+/// Unknown fields are mistakes: the API server would drop them, and a wall that was misspelt would be missing.
+fn close(schema: &mut Value) {
+    let Value::Object(map) = schema else { return };
+    if map.get("nullable") == Some(&json!(true)) && map.contains_key("type") {
+        let type_ = map["type"].clone();
+        map.insert("type".into(), json!([type_, "null"]));
+    }
+    if map.get("properties").is_some_and(|properties| properties.as_object().is_some_and(|all| !all.is_empty()))
+        && map.get("x-kubernetes-preserve-unknown-fields") != Some(&json!(true))
+    {
+        map.insert("additionalProperties".into(), json!(false));
+    }
+    if let Some(Value::Object(properties)) = map.get_mut("properties") {
+        properties.values_mut().for_each(close);
+    }
+    if let Some(items) = map.get_mut("items") {
+        close(items);
+    }
+}
+
+/// Items of a list map with the same key.
+fn list_maps(document: &Document, schema: &Value, value: &Value, path: &str) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    if let (Value::Array(items), Some(keys)) = (value, schema["x-kubernetes-list-map-keys"].as_array()) {
+        let mut seen = std::collections::BTreeSet::new();
+        for item in items {
+            let key: Vec<String> = keys.iter().map(|key| item[key.as_str().unwrap_or_default()].to_string()).collect();
+            if !seen.insert(key.clone()) {
+                mistakes.push(document.mistake(path, format!("has {} twice", key.join(", "))));
+            }
+        }
+    }
+    if let Value::Array(items) = value {
+        let inner = items.iter().enumerate();
+        mistakes.extend(
+            inner.flat_map(|(index, item)| list_maps(document, &schema["items"], item, &format!("{path}[{index}]"))),
+        );
+    }
+    if let Value::Object(map) = value {
+        for (key, inner) in map {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            mistakes.extend(list_maps(document, &schema["properties"][key], inner, &path));
+        }
+    }
+    mistakes
+}
+
+fn rules(document: &Document, schema: &Value) -> Vec<Mistake> {
+    let validator = kube::core::cel::Validator::new();
+    match validator.validate_with_defaults(schema, &document.value, None) {
+        Ok(()) => Vec::new(),
+        Err(errors) => errors
+            .into_vec()
+            .into_iter()
+            .map(|error| document.mistake(error.field_path.clone(), error.message.clone()))
+            .collect(),
+    }
+}

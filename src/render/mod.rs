@@ -1,0 +1,253 @@
+//! `cloudfarm render`: the pure steps without any cluster.
+//!
+//! What is printed is what the operator would apply: the same builders run over a snapshot made from the manifests
+//! instead of from watches. Three things only a cluster knows: uids (an all-zero uid stands for them), instance types
+//! (read from VirtualMachineClusterInstancetype documents among the manifests; otherwise their size is unknown and
+//! the VM is rendered without a capacity check, which is said), and what exists already (nothing).
+
+mod check;
+mod read;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
+use serde_json::Value;
+
+use crate::api::quantity::Quantity;
+use crate::api::retention::{Retention, RetentionSpec};
+use crate::api::tenant::Tenant;
+use crate::api::tenant_network::TenantNetwork;
+use crate::cluster::object::DesiredObject;
+use crate::foreign::instancetype::{Size, VirtualMachineClusterInstancetype};
+use crate::network::observe::{NetworkSnapshot, TenantFact};
+use crate::operator::config::Config;
+use crate::retention::observe::{RetentionSnapshot, TenantState};
+use crate::tenant::observe::{Neighbours, RetentionFact, TenantSnapshot};
+use crate::{network, retention, tenant};
+
+pub use check::check;
+pub use read::{Document, Mistake, read};
+
+/// Stands for every uid, which only a cluster gives.
+const NO_UID: &str = "00000000-0000-0000-0000-000000000000";
+
+/// What manifests become.
+#[derive(Debug, Default)]
+pub struct Rendered {
+    /// In a stable order: by tenant, stages first to last.
+    pub objects: Vec<Value>,
+    /// What a person should know and no object says.
+    pub remarks: Vec<String>,
+}
+
+/// A platform made of documentation addresses, for rendering without a config file.
+///
+/// # Errors
+/// Never, as long as the text below is a valid config; a test holds it to that.
+pub fn documentation_config() -> Result<Config, Vec<String>> {
+    Config::parse(
+        "
+platform: {resolvers: [192.0.2.53], ntp: [192.0.2.123], imageMirrors: [192.0.2.80/32]}
+cluster: {pods: [10.244.0.0/16], services: [10.96.0.0/16], controlPlane: [192.0.2.0/28]}
+purge: {image: registry.invalid/cloudfarm}
+",
+    )
+}
+
+/// Reads, checks and renders.
+///
+/// # Errors
+/// A file cannot be read, or a document in it is wrong: every mistake with file, object and field.
+pub fn render(files: &[PathBuf], config: Config) -> Result<Rendered, read::Mistakes> {
+    let documents = read(files)?;
+    let mistakes: Vec<Mistake> = documents.iter().flat_map(check).collect();
+    if !mistakes.is_empty() {
+        return Err(read::Mistakes(mistakes));
+    }
+    World::of(&documents).map(|world| world.render(&Arc::new(config)))
+}
+
+/// What the manifests declare.
+#[derive(Default)]
+struct World {
+    tenants: BTreeMap<String, Tenant>,
+    networks: BTreeMap<(String, String), TenantNetwork>,
+    retentions: BTreeMap<String, Retention>,
+    instancetypes: BTreeMap<String, Size>,
+    remarks: Vec<String>,
+}
+
+impl World {
+    fn of(documents: &[Document]) -> Result<Self, read::Mistakes> {
+        let mut world = Self::default();
+        let mut mistakes = Vec::new();
+        for document in documents {
+            if let Err(error) = world.add(document) {
+                mistakes.push(document.mistake("", error.to_string()));
+            }
+        }
+        if mistakes.is_empty() { Ok(world) } else { Err(read::Mistakes(mistakes)) }
+    }
+
+    fn add(&mut self, document: &Document) -> Result<(), serde_json::Error> {
+        let value = document.value.clone();
+        match document.kind() {
+            "Tenant" => {
+                let mut tenant: Tenant = serde_json::from_value(value)?;
+                tenant.metadata.uid = Some(NO_UID.into());
+                self.tenants.insert(tenant.name_any(), tenant);
+            }
+            "TenantNetwork" => {
+                let mut network: TenantNetwork = serde_json::from_value(value)?;
+                network.metadata.uid = Some(NO_UID.into());
+                let namespace = network.namespace().unwrap_or_default();
+                self.networks.insert((namespace, network.name_any()), network);
+            }
+            "Retention" => {
+                let mut retention: Retention = serde_json::from_value(value)?;
+                retention.metadata.uid = Some(NO_UID.into());
+                self.retentions.insert(retention.name_any(), retention);
+            }
+            "VirtualMachineClusterInstancetype" => {
+                let instancetype: VirtualMachineClusterInstancetype = serde_json::from_value(value)?;
+                let size = instancetype.size();
+                self.instancetypes.extend(size.map(|size| (instancetype.name_any(), size)));
+            }
+            other => self.remarks.push(format!("{document}: {other} is not ours; it is applied as it is")),
+        }
+        Ok(())
+    }
+
+    fn render(mut self, config: &Arc<Config>) -> Rendered {
+        self.assume_sizes();
+        let mut rendered = Rendered { remarks: std::mem::take(&mut self.remarks), ..Rendered::default() };
+        for (name, tenant) in &self.tenants {
+            self.tenant(tenant, config, &mut rendered);
+            for network in self.networks_of(name) {
+                self.network(network, config, &mut rendered);
+            }
+            self.retention(name, config, &mut rendered);
+        }
+        for ((namespace, name), _) in self
+            .networks
+            .iter()
+            .filter(|((namespace, _), _)| !self.tenants.contains_key(namespace.strip_prefix("cf-").unwrap_or_default()))
+        {
+            rendered.remarks.push(format!("TenantNetwork {namespace}/{name}: no Tenant stands behind its namespace"));
+        }
+        rendered
+    }
+
+    /// Instance types that no document describes: rendered, without a capacity check.
+    fn assume_sizes(&mut self) {
+        let named: BTreeSet<String> = self
+            .tenants
+            .values()
+            .flat_map(|tenant| &tenant.spec.virtual_machines)
+            .filter_map(|machine| machine.instancetype.clone())
+            .collect();
+        for name in named {
+            if !self.instancetypes.contains_key(&name) {
+                self.remarks
+                    .push(format!("instance type {name}: its size is unknown here; capacity is not checked for it"));
+                self.instancetypes.insert(name, Size { vcpus: 0, memory: Quantity::whole(0) });
+            }
+        }
+    }
+
+    fn networks_of(&self, tenant: &str) -> impl Iterator<Item = &TenantNetwork> {
+        let home = format!("cf-{tenant}");
+        self.networks.iter().filter(move |((namespace, _), _)| *namespace == home).map(|(_, network)| network)
+    }
+
+    fn tenant(&self, tenant: &Tenant, config: &Arc<Config>, rendered: &mut Rendered) {
+        let name = tenant.name_any();
+        let chosen = tenant.spec.retention_name.clone().unwrap_or_else(|| name.clone());
+        let snapshot = TenantSnapshot {
+            tenant: tenant.clone(),
+            config: config.clone(),
+            neighbours: Neighbours { kubevirt: true, cdi: true },
+            instancetypes: Arc::new(self.instancetypes.clone()),
+            networks: self.networks_of(&name).map(|network| (network.name_any(), network.spec.type_)).collect(),
+            retention: self
+                .retentions
+                .get(&chosen)
+                .map(|found| RetentionFact { name: chosen, tenant: found.spec.tenant_ref.name.clone() }),
+            observed: BTreeMap::new(),
+            now: Timestamp::UNIX_EPOCH,
+        };
+        let plan = tenant::desired::desired(&snapshot);
+        match &plan.contract {
+            Ok(contract) => {
+                let held_back = contract.withheld.iter();
+                rendered
+                    .remarks
+                    .extend(held_back.map(|vm| format!("Tenant {name}: VM {} is not made: {}", vm.vm, vm.message)));
+            }
+            Err(invalid) => rendered.remarks.extend(invalid.0.iter().map(|fault| format!("Tenant {name}: {fault}"))),
+        }
+        rendered.objects.extend(plan.desired.objects().map(body));
+    }
+
+    fn network(&self, network: &TenantNetwork, config: &Arc<Config>, rendered: &mut Rendered) {
+        let name = network.name_any();
+        let namespace = network.namespace().unwrap_or_default();
+        let tenant = namespace.strip_prefix("cf-").unwrap_or_default();
+        let snapshot = NetworkSnapshot {
+            network: network.clone(),
+            tenant: self.tenants.get(tenant).map(|_| TenantFact::default()),
+            home_ready: true,
+            config: config.clone(),
+            siblings: self.networks_of(tenant).map(ResourceExt::name_any).filter(|sibling| *sibling != name).collect(),
+            observed: BTreeMap::new(),
+            now: Timestamp::UNIX_EPOCH,
+        };
+        let plan = network::desired::desired(&snapshot);
+        rendered.remarks.extend(plan.refused.iter().map(|refused| {
+            format!("TenantNetwork {namespace}/{name}: {} stays closed: {}", refused.rule, refused.message)
+        }));
+        rendered.objects.extend(plan.desired.objects().map(body));
+    }
+
+    fn retention(&self, tenant: &str, config: &Arc<Config>, rendered: &mut Rendered) {
+        let Some(declared) = self.tenants.get(tenant) else { return };
+        let chosen = declared.spec.retention_name.clone().unwrap_or_else(|| tenant.to_owned());
+        let Some(retention) = self.retentions.get(&chosen).cloned().or_else(|| default_retention(&chosen, tenant))
+        else {
+            return;
+        };
+        let snapshot = RetentionSnapshot {
+            retention,
+            tenant: TenantState::Present { uid: NO_UID.into(), end_date: declared.spec.contract.end_date.clone() },
+            namespaces: BTreeMap::new(),
+            rival: None,
+            config: config.clone(),
+            observed: BTreeMap::new(),
+            now: Timestamp::UNIX_EPOCH,
+        };
+        rendered.objects.extend(retention::desired::desired(&snapshot).desired.objects().map(body));
+    }
+}
+
+/// The Retention that the operator would make.
+fn default_retention(name: &str, tenant: &str) -> Option<Retention> {
+    let spec: RetentionSpec = serde_json::from_value(serde_json::json!({"tenantRef": {"name": tenant}})).ok()?;
+    let mut retention = Retention::new(name, spec);
+    retention.metadata.uid = Some(NO_UID.into());
+    Some(retention)
+}
+
+fn body(object: &DesiredObject) -> Value {
+    object.body.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_documentation_config_is_a_valid_config() {
+        assert!(super::documentation_config().is_ok());
+    }
+}

@@ -1,0 +1,90 @@
+//! The walls of a tenant's namespaces: everything closed, then the few doors the platform needs.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use k8s_openapi::api::networking::v1::{
+    IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::Home;
+use crate::cluster::object::DesiredObject;
+
+/// Nothing in, nothing out, for every pod of the namespace.
+pub fn default_deny(home: &Home, namespace: &str) -> DesiredObject {
+    policy(home, namespace, "cloudfarm-default-deny", LabelSelector::default(), &["Ingress", "Egress"], Vec::new())
+}
+
+/// DNS and time. The resolver is the provider's, not the cluster's: that one knows other tenants' services.
+pub fn platform(home: &Home) -> Option<DesiredObject> {
+    let platform = &home.snapshot.config.platform;
+    let doors = [egress(&platform.resolvers, &[("UDP", 53), ("TCP", 53)]), egress(&platform.ntp, &[("UDP", 123)])];
+    let doors: Vec<_> = doors.into_iter().flatten().collect();
+    (!doors.is_empty())
+        .then(|| policy(home, &home.customer, "cloudfarm-platform", LabelSelector::default(), &["Egress"], doors))
+}
+
+/// CDI's importer pods may fetch images; without this an import hangs behind the default-deny.
+pub fn cdi_import(home: &Home) -> Option<DesiredObject> {
+    let mirrors = peers(home.snapshot.config.platform.image_mirrors.iter().copied());
+    let importers = LabelSelector {
+        match_labels: Some(BTreeMap::from([("app".to_owned(), "containerized-data-importer".to_owned())])),
+        ..LabelSelector::default()
+    };
+    (!mirrors.is_empty()).then(|| {
+        let door = NetworkPolicyEgressRule { to: Some(mirrors), ports: Some(ports(&[("TCP", 443)])) };
+        policy(home, &home.customer, "cloudfarm-cdi-import", importers, &["Egress"], vec![door])
+    })
+}
+
+/// A door to these hosts; `None` without hosts, since a rule without peers would be open to everybody.
+fn egress(hosts: &[IpAddr], to_ports: &[(&str, i32)]) -> Option<NetworkPolicyEgressRule> {
+    let to = peers(hosts.iter().map(|host| IpNet::from(*host)));
+    (!to.is_empty()).then(|| NetworkPolicyEgressRule { to: Some(to), ports: Some(ports(to_ports)) })
+}
+
+fn peers(networks: impl Iterator<Item = IpNet>) -> Vec<NetworkPolicyPeer> {
+    let mut networks: Vec<IpNet> = networks.collect();
+    networks.sort();
+    networks.dedup();
+    networks
+        .into_iter()
+        .map(|network| NetworkPolicyPeer {
+            ip_block: Some(IPBlock { cidr: network.to_string(), except: None }),
+            ..NetworkPolicyPeer::default()
+        })
+        .collect()
+}
+
+fn ports(ports: &[(&str, i32)]) -> Vec<NetworkPolicyPort> {
+    ports
+        .iter()
+        .map(|(protocol, port)| NetworkPolicyPort {
+            protocol: Some((*protocol).to_owned()),
+            port: Some(IntOrString::Int(*port)),
+            end_port: None,
+        })
+        .collect()
+}
+
+fn policy(
+    home: &Home,
+    namespace: &str,
+    name: &str,
+    pod_selector: LabelSelector,
+    types: &[&str],
+    egress: Vec<NetworkPolicyEgressRule>,
+) -> DesiredObject {
+    DesiredObject::new(&NetworkPolicy {
+        metadata: home.owner.metadata(Some(namespace), name),
+        spec: Some(NetworkPolicySpec {
+            pod_selector: Some(pod_selector),
+            policy_types: Some(types.iter().map(|&kind| kind.to_owned()).collect()),
+            egress: (!egress.is_empty()).then_some(egress),
+            ingress: None,
+        }),
+    })
+}

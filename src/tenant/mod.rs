@@ -1,0 +1,22 @@
+//! `Tenant`: from a declaration to namespaces, quota, walls, roles and VMs.
+
+pub mod declared;
+pub mod desired;
+pub mod observe;
+pub mod status;
+
+use std::sync::Arc;
+
+use kube::runtime::controller::Action;
+
+use crate::api::tenant::Tenant;
+use crate::operator::context::{Again, Context};
+
+/// One pass over one Tenant: the five steps.
+pub async fn reconcile(tenant: Tenant, context: Arc<Context>) -> Result<Action, Again> {
+    let snapshot = observe::observe(&context, tenant);
+    let plan = desired::desired(&snapshot);
+    let applied = plan.apply(&context.cluster).await;
+    let status = status::status(&snapshot, &plan, &applied);
+    context.report(&snapshot.tenant, &status, &applied, plan.next_change(&snapshot)).await
+}

@@ -1,0 +1,327 @@
+//! Pure: what a Tenant says about itself after a pass.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::ResourceExt;
+
+use super::declared::Invalid;
+use super::desired::{Contract, Plan};
+use super::observe::TenantSnapshot;
+use crate::api::condition::{ConditionType, Reason, Status, Verdict, merge};
+use crate::api::jst::{GRACE_DAYS, plus_days};
+use crate::api::tenant::{CapacityRow, MachineCounts, Profile, RunStrategy, TenantPhase, TenantStatus};
+use crate::cluster::applied::{Applied, Cause, Fault};
+use crate::cluster::object::{Facts, Kind, Observation, Reference};
+use crate::operator::context::Conditions;
+
+impl Conditions for TenantStatus {
+    fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+}
+
+/// The status after a pass.
+#[must_use]
+pub fn status(snapshot: &TenantSnapshot, plan: &Plan, applied: &Applied) -> TenantStatus {
+    match &plan.contract {
+        Ok(contract) => judged(snapshot, contract, plan, applied),
+        Err(invalid) => unreadable(snapshot, invalid),
+    }
+}
+
+/// A spec that cannot be trusted: said, and nothing touched.
+fn unreadable(snapshot: &TenantSnapshot, Invalid(faults): &Invalid) -> TenantStatus {
+    let message = faults.join("; ");
+    let verdicts = [
+        Verdict::bad(ConditionType::Ready, Reason::Invalid, &message),
+        Verdict::new(ConditionType::Stalled, Status::True, Reason::Invalid, &message),
+    ];
+    TenantStatus {
+        observed_generation: snapshot.tenant.metadata.generation,
+        phase: Some(TenantPhase::Failed),
+        conditions: merged(snapshot, &verdicts),
+        ..snapshot.tenant.status.clone().unwrap_or_default()
+    }
+}
+
+fn judged(snapshot: &TenantSnapshot, contract: &Contract, plan: &Plan, applied: &Applied) -> TenantStatus {
+    let counts = counts(snapshot, contract, applied);
+    let mut verdicts = vec![
+        namespaces(plan, applied),
+        in_place(
+            ConditionType::QuotaEnforced,
+            &[Kind::ResourceQuota, Kind::LimitRange],
+            plan,
+            applied,
+            "the quota is as contracted",
+        ),
+        in_place(
+            ConditionType::WallsReady,
+            &[Kind::NetworkPolicy],
+            plan,
+            applied,
+            "default-deny and platform rules stand (as objects; packets are not measured)",
+        ),
+        machines(contract, &counts, applied),
+        hardening(snapshot, &counts),
+        retention(snapshot, applied),
+        not_yet_enforced(snapshot),
+    ];
+    let stalled = stalled(applied);
+    verdicts.push(ready(&verdicts, &stalled, applied));
+    let phase = phase(snapshot, contract, &verdicts, &stalled);
+    verdicts.push(stalled);
+    let rows = capacity(contract);
+    let name = snapshot.tenant.name_any();
+    TenantStatus {
+        observed_generation: snapshot.tenant.metadata.generation,
+        phase: Some(phase),
+        namespaces: vec![format!("cf-{name}"), format!("cfd-{name}")],
+        vms_summary: Some(format!("{}/{}", counts.ready, counts.desired)),
+        vms: Some(counts),
+        capacity_summary: rows.iter().map(|row| row.percent).max().map(|percent| format!("{percent}%")),
+        capacity: rows,
+        contract_ends_at: contract.ends_at.map(Time),
+        purge_not_before: contract.ends_at.map(|end| Time(plus_days(end, GRACE_DAYS))),
+        conditions: merged(snapshot, &verdicts),
+    }
+}
+
+fn merged(snapshot: &TenantSnapshot, verdicts: &[Verdict]) -> Vec<Condition> {
+    let previous = snapshot.tenant.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    merge(previous, verdicts, snapshot.tenant.metadata.generation, snapshot.now)
+}
+
+fn namespaces(plan: &Plan, applied: &Applied) -> Verdict {
+    let kind = ConditionType::NamespacesReady;
+    let terminating = applied.observed.values().find(|object| object.facts == Facts::Namespace { terminating: true });
+    if let Some(namespace) = terminating {
+        let message = format!("{} is being deleted by somebody; it is made anew when it is gone", namespace.reference);
+        return Verdict::bad(kind, Reason::NamespaceTerminating, message);
+    }
+    in_place(kind, &[Kind::Namespace], plan, applied, "both namespaces exist with their labels")
+}
+
+/// True when everything of these kinds that is wanted was seen as wanted.
+fn in_place(type_: ConditionType, kinds: &[Kind], plan: &Plan, applied: &Applied, good: &str) -> Verdict {
+    let of_kind = |reference: &Reference| kinds.contains(&reference.kind);
+    if let Some(fault) = applied.faults.iter().find(|fault| of_kind(&fault.reference)) {
+        return Verdict::bad(type_, reason(fault), said(fault));
+    }
+    let missing: Vec<String> = plan
+        .desired
+        .objects()
+        .filter(|object| of_kind(&object.reference) && !applied.observed.contains_key(&object.reference))
+        .map(|object| object.reference.to_string())
+        .collect();
+    if missing.is_empty() {
+        Verdict::good(type_, good)
+    } else {
+        Verdict::bad(type_, Reason::Progressing, format!("not there yet: {}", missing.join(", ")))
+    }
+}
+
+fn reason(fault: &Fault) -> Reason {
+    match (fault.cause, fault.reference.kind) {
+        (Cause::Foreign, Kind::Namespace) => Reason::NamespaceNotOurs,
+        (Cause::Foreign, _) => Reason::ForeignObject,
+        (Cause::Refused, _) => Reason::Refused,
+        (Cause::Unanswered, _) => Reason::ApiError,
+        (Cause::Waiting, _) => Reason::Progressing,
+    }
+}
+
+fn said(fault: &Fault) -> String {
+    format!("{}: {}", fault.reference, fault.message)
+}
+
+fn counts(snapshot: &TenantSnapshot, contract: &Contract, applied: &Applied) -> MachineCounts {
+    let machines = &snapshot.tenant.spec.virtual_machines;
+    // VMs that are withheld but exist were not part of the pass; what the watch says of them counts.
+    let home = format!("cf-{}", snapshot.tenant.name_any());
+    let seen = |vm: &str| -> Option<&Observation> {
+        let reference = Reference { kind: Kind::VirtualMachine, namespace: Some(home.clone()), name: vm.to_owned() };
+        applied.observed.get(&reference).or_else(|| snapshot.observed.get(&reference))
+    };
+    let ready = machines.iter().filter(|machine| {
+        let halted = snapshot.tenant.spec.suspended || machine.run_strategy == RunStrategy::Halted;
+        seen(&machine.name).is_some_and(|vm| match &vm.facts {
+            Facts::VirtualMachine { ready, printable_status } => *ready || halted && printable_status == "Stopped",
+            _ => false,
+        })
+    });
+    let soft = machines.iter().filter(|machine| {
+        let hardening = machine.hardening.as_ref();
+        hardening.is_some_and(|hardening| hardening.profile != Profile::Strict || !hardening.exceptions.is_empty())
+    });
+    MachineCounts {
+        desired: number(machines.len()),
+        ready: number(ready.count()),
+        withheld: number(contract.withheld.len()),
+        non_compliant: number(soft.count()),
+    }
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn machines(contract: &Contract, counts: &MachineCounts, applied: &Applied) -> Verdict {
+    let type_ = ConditionType::VirtualMachinesReady;
+    let workload = |fault: &&Fault| matches!(fault.reference.kind, Kind::VirtualMachine | Kind::DataVolume);
+    if let Some(first) = contract.withheld.first() {
+        let all: Vec<String> =
+            contract.withheld.iter().map(|withheld| format!("{}: {}", withheld.vm, withheld.message)).collect();
+        return Verdict::bad(type_, first.reason, all.join("; "));
+    }
+    if let Some(fault) = applied.faults.iter().find(workload) {
+        return Verdict::bad(type_, reason(fault), said(fault));
+    }
+    if counts.ready < counts.desired {
+        let message =
+            format!("{} of {} VMs are as declared; the others are starting or stopping", counts.ready, counts.desired);
+        return Verdict::bad(type_, Reason::NotRunning, message);
+    }
+    Verdict::good(type_, format!("all {} VMs are as declared", counts.desired))
+}
+
+fn hardening(snapshot: &TenantSnapshot, counts: &MachineCounts) -> Verdict {
+    let type_ = ConditionType::VMsHardened;
+    if counts.non_compliant == 0 {
+        return Verdict::good(type_, "every VM has the Strict profile");
+    }
+    let soft: Vec<&str> = snapshot
+        .tenant
+        .spec
+        .virtual_machines
+        .iter()
+        .filter(|machine| {
+            machine.hardening.as_ref().is_some_and(|h| h.profile != Profile::Strict || !h.exceptions.is_empty())
+        })
+        .map(|machine| machine.name.as_str())
+        .collect();
+    Verdict::bad(type_, Reason::HardeningException, format!("not Strict, or with exceptions: {}", soft.join(", ")))
+}
+
+fn retention(snapshot: &TenantSnapshot, applied: &Applied) -> Verdict {
+    let type_ = ConditionType::RetentionScheduled;
+    let name = snapshot.tenant.name_any();
+    match &snapshot.retention {
+        Some(retention) if retention.tenant == name => {
+            Verdict::good(type_, format!("Retention {} stands for this contract", retention.name))
+        }
+        Some(retention) => Verdict::bad(
+            type_,
+            Reason::RetentionMissing,
+            format!(
+                "Retention {} is for tenant {:?}; name another one in spec.retentionName",
+                retention.name, retention.tenant
+            ),
+        ),
+        None => match applied.faults.iter().find(|fault| fault.reference.kind == Kind::Retention) {
+            Some(fault) => Verdict::bad(type_, Reason::RetentionMissing, said(fault)),
+            None => match applied.observed.keys().find(|reference| reference.kind == Kind::Retention) {
+                Some(made) => Verdict::good(type_, format!("Retention {} stands for this contract", made.name)),
+                None => Verdict::bad(type_, Reason::RetentionMissing, "the Retention is not there yet"),
+            },
+        },
+    }
+}
+
+/// What is written in the spec and has no effect in this version.
+fn not_yet_enforced(snapshot: &TenantSnapshot) -> Verdict {
+    let spec = &snapshot.tenant.spec;
+    let mut fields: Vec<String> = [
+        ("spec.authentication", spec.authentication.is_some()),
+        ("spec.isolation", spec.isolation.is_some()),
+        ("spec.residency.backupLocation", spec.residency.backup_location.is_some()),
+        ("spec.classification.required", spec.classification.as_ref().is_some_and(|levels| levels.required)),
+        ("spec.capacityAlert", spec.capacity_alert.is_some()),
+        ("spec.backup", spec.backup.is_some()),
+        ("spec.antivirus", spec.antivirus.is_some()),
+        ("spec.administrators[].notify", spec.administrators.iter().any(|person| person.notify.is_some())),
+    ]
+    .into_iter()
+    .filter(|(_, written)| *written)
+    .map(|(field, _)| field.to_owned())
+    .collect();
+    for machine in &spec.virtual_machines {
+        let written = [
+            ("backup", machine.backup.is_some()),
+            ("networks[].ip", machine.networks.iter().any(|network| network.ip.is_some())),
+            (
+                "hardening.exceptions",
+                machine.hardening.as_ref().is_some_and(|hardening| !hardening.exceptions.is_empty()),
+            ),
+        ];
+        let named = written.into_iter().filter(|(_, written)| *written);
+        fields.extend(named.map(|(field, _)| format!("spec.virtualMachines[{}].{field}", machine.name)));
+    }
+    if fields.is_empty() {
+        Verdict::good(ConditionType::FullyEnforced, "every field that is written has its effect")
+    } else {
+        let message = format!("accepted, without effect in this version: {}", fields.join(", "));
+        Verdict::bad(ConditionType::FullyEnforced, Reason::NotYetEnforced, message)
+    }
+}
+
+/// Does a person have to act?
+fn stalled(applied: &Applied) -> Verdict {
+    let stuck = applied.faults.iter().find(|fault| matches!(fault.cause, Cause::Foreign | Cause::Refused));
+    match stuck {
+        Some(fault) => Verdict::new(ConditionType::Stalled, Status::True, reason(fault), said(fault)),
+        None => Verdict::new(ConditionType::Stalled, Status::False, Reason::AsDeclared, "nothing waits for a person"),
+    }
+}
+
+fn ready(verdicts: &[Verdict], stalled: &Verdict, applied: &Applied) -> Verdict {
+    let type_ = ConditionType::Ready;
+    if stalled.status == Status::True {
+        return Verdict::bad(type_, stalled.reason, stalled.message.clone());
+    }
+    // Hardening exceptions and fields for later are told on their own; they do not make a running tenant unready.
+    let counts =
+        |verdict: &&Verdict| !matches!(verdict.type_, ConditionType::FullyEnforced | ConditionType::VMsHardened);
+    if let Some(bad) = verdicts.iter().filter(counts).find(|verdict| verdict.status != Status::True) {
+        return Verdict::bad(type_, bad.reason, format!("{:?}: {}", bad.type_, bad.message));
+    }
+    match applied.faults.first() {
+        Some(fault) => Verdict::bad(type_, reason(fault), said(fault)),
+        None => Verdict::good(type_, "the environment is as declared"),
+    }
+}
+
+fn phase(snapshot: &TenantSnapshot, contract: &Contract, verdicts: &[Verdict], stalled: &Verdict) -> TenantPhase {
+    let is =
+        |type_: ConditionType| verdicts.iter().any(|verdict| verdict.type_ == type_ && verdict.status == Status::True);
+    if contract.ends_at.is_some_and(|end| end <= snapshot.now) {
+        TenantPhase::Grace
+    } else if stalled.status == Status::True {
+        TenantPhase::Failed
+    } else if !is(ConditionType::NamespacesReady) {
+        TenantPhase::Pending
+    } else if snapshot.tenant.spec.suspended {
+        TenantPhase::Suspended
+    } else if is(ConditionType::Ready) {
+        TenantPhase::Active
+    } else {
+        TenantPhase::Provisioning
+    }
+}
+
+fn capacity(contract: &Contract) -> Vec<CapacityRow> {
+    let allocation = &contract.allocation;
+    [
+        ("instances", allocation.instances),
+        ("memory", allocation.memory),
+        ("storage", allocation.storage),
+        ("vcpus", allocation.vcpus),
+    ]
+    .into_iter()
+    .map(|(resource, share)| CapacityRow {
+        resource: resource.into(),
+        contracted: share.contracted.to_string(),
+        allocated: share.taken.to_string(),
+        percent: share.percent(),
+    })
+    .collect()
+}
