@@ -27,7 +27,7 @@ impl Cluster {
             }
             self.apply_all(&desired.owner, &stage.objects, &mut applied).await;
         }
-        self.apply_all(&desired.owner, &desired.once, &mut applied).await;
+        self.make_missing(&desired.once, &mut applied).await;
         prune::prune(self, desired, &mut applied).await;
         applied
     }
@@ -45,6 +45,26 @@ impl Cluster {
                     applied.observed.insert(observation.reference.clone(), observation);
                 }
                 Outcome::Fault(fault) => applied.faults.push(fault),
+            }
+        }
+    }
+
+    /// What is made once and then belongs to people: whatever is there already is right.
+    async fn make_missing(&self, objects: &[DesiredObject], applied: &mut Applied) {
+        for object in objects {
+            let reference = object.reference.clone();
+            match self.writer.create(&reference, &object.body).await {
+                Ok(observation) => {
+                    applied.written += 1;
+                    applied.observed.insert(reference, observation);
+                }
+                // Somebody was faster; our watch tells in a moment.
+                Err(WriteError::Unexpected(_)) => {}
+                Err(error) => {
+                    if let Outcome::Fault(fault) = failed(&reference, error) {
+                        applied.faults.push(fault);
+                    }
+                }
             }
         }
     }

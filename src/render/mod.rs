@@ -16,6 +16,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use serde_json::Value;
 
+use crate::api::labels;
 use crate::api::quantity::Quantity;
 use crate::api::retention::{Retention, RetentionSpec};
 use crate::api::tenant::Tenant;
@@ -116,6 +117,8 @@ impl World {
                 let size = instancetype.size();
                 self.instancetypes.extend(size.map(|size| (instancetype.name_any(), size)));
             }
+            // A tenant's own namespace, labelled beforehand: the operator adopts it, and it is rendered below.
+            "Namespace" if document.value["metadata"]["labels"][labels::TENANT].is_string() => {}
             other => self.remarks.push(format!("{document}: {other} is not ours; it is applied as it is")),
         }
         Ok(())
