@@ -1,8 +1,7 @@
 //! What every pass is handed: stores to look up, the cluster to write to, and the frame around the five steps.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -44,7 +43,7 @@ pub struct Context {
     pub statuses: StatusBook,
     pub recorder: Recorder,
     pub backoff: Backoff,
-    pub neighbours_known: AtomicBool,
+    pub neighbours: Neighbourhood,
 }
 
 /// Statuses that carry conditions.
@@ -58,18 +57,12 @@ pub trait Conditions {
 pub struct Again(pub String);
 
 impl Context {
-    /// The watch of CRDs has listed them all: what is not known now is not installed.
-    pub fn neighbours_known(&self) {
-        self.neighbours_known.store(true, Ordering::Release);
-    }
-
     /// Has everything been listed at least once? Before that no pass runs: incomplete is not empty (I2).
     #[must_use]
     pub fn synced(&self) -> bool {
         let own = self.stores.tenants.synced() && self.stores.networks.synced() && self.stores.retentions.synced();
         let built_in = Kind::ALL.into_iter().filter(|kind| kind.neighbour_crd().is_none() && *kind != Kind::Retention);
-        own && self.neighbours_known.load(Ordering::Acquire)
-            && built_in.into_iter().all(|kind| self.cluster.observed.synced(kind))
+        own && self.neighbours.known() && built_in.into_iter().all(|kind| self.cluster.observed.synced(kind))
     }
 
     /// The last of the five steps: writes the status if it changed, tells people what turned, and decides when to
@@ -160,15 +153,15 @@ impl Context {
     }
 }
 
-/// One Event for each condition whose status or reason turned into something people should know.
+/// One Event for each turn that people should know of. Ready speaks for the conditions it sums up.
 fn turned(before: &[Condition], after: &[Condition]) -> Vec<Event> {
     after
         .iter()
         .filter(|now| {
             let old = before.iter().find(|old| old.type_ == now.type_);
             let same = old.is_some_and(|old| old.status == now.status && old.reason == now.reason);
-            let bad = now.status == if now.type_ == "Stalled" || now.type_ == "HoldActive" { "True" } else { "False" };
-            !same && (bad || now.type_ == "Ready")
+            let aloud = ["Stalled", "HoldActive"].contains(&now.type_.as_str()) && now.status == "True";
+            !same && (aloud || now.type_ == "Ready")
         })
         .map(|now| Event {
             type_: if now.type_ == "Ready" && now.status == "True" { EventType::Normal } else { EventType::Warning },
@@ -178,6 +171,47 @@ fn turned(before: &[Condition], after: &[Condition]) -> Vec<Event> {
             secondary: None,
         })
         .collect()
+}
+
+/// Neighbours' CRDs that exist and whose objects have not been listed yet. Known once the CRDs have been listed.
+#[derive(Debug, Default)]
+pub struct Neighbourhood(Mutex<(bool, BTreeSet<String>)>);
+
+impl Neighbourhood {
+    /// A CRD that we watch the objects of exists.
+    pub fn awaited(&self, crd: &str) {
+        self.lock().1.insert(crd.to_owned());
+    }
+
+    /// Its objects have been listed, or it is gone, or nobody waits for it any longer.
+    pub fn settled(&self, crd: &str) {
+        self.lock().1.remove(crd);
+    }
+
+    /// All CRDs have been listed: what is not awaited now is not installed.
+    pub fn listed(&self) {
+        self.lock().0 = true;
+    }
+
+    /// A neighbour whose objects cannot be listed (rights, a broken conversion) must not hold up everything else.
+    pub fn give_up(&self) {
+        let mut state = self.lock();
+        if !state.1.is_empty() {
+            tracing::warn!(crds = ?state.1, "these neighbours' objects cannot be listed; going on without them");
+            state.1.clear();
+        }
+    }
+
+    /// Is it known which neighbours are there, and what they hold?
+    #[must_use]
+    pub fn known(&self) -> bool {
+        let state = self.lock();
+        state.0 && state.1.is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (bool, BTreeSet<String>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Failures in a row, per object: each doubles the wait, a success forgets them.

@@ -1,6 +1,7 @@
 //! The three controllers: a queue of references, a bounded number of passes at a time, one pass per object at a time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{Stream, StreamExt, stream};
 use kube::Resource;
@@ -44,11 +45,18 @@ pub async fn run(context: Arc<Context>, stop: impl Future<Output = ()>) {
     context.metrics.leads(false);
 }
 
+/// How long neighbours' kinds may take to be listed after everything else was.
+const NEIGHBOURS: Duration = Duration::from_secs(30);
+
 /// Resolves when every watch has listed its kind.
 async fn synced(context: &Context) {
-    let mut tick = tokio::time::interval(std::time::Duration::from_millis(20));
+    let mut tick = tokio::time::interval(Duration::from_millis(20));
+    let patience = tokio::time::Instant::now() + NEIGHBOURS;
     while !context.synced() {
         tick.tick().await;
+        if tokio::time::Instant::now() > patience {
+            context.neighbours.give_up();
+        }
     }
 }
 

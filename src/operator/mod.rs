@@ -103,7 +103,7 @@ fn assemble(client: &Client, settings: &Settings) -> (Arc<Context>, Writers) {
         statuses: crate::cluster::status::StatusBook::default(),
         recorder: Recorder::new(client.clone(), reporter),
         backoff: context::Backoff::default(),
-        neighbours_known: false.into(),
+        neighbours: context::Neighbourhood::default(),
     };
     let writers = Writers { tenants: tenants_writer, networks: networks_writer, retentions: retentions_writer };
     (Arc::new(context), writers)

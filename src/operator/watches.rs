@@ -175,8 +175,9 @@ async fn managed<K: Managed>(api: Api<DeserializeGuard<K>>, context: Arc<Context
             Ok(Event::InitApply(object)) => listing.extend(reduced(object)),
             Ok(Event::InitDone) => {
                 let changed = context.cluster.observed.replace(kind, std::mem::take(&mut listing));
-                if kind.neighbour_crd().is_some() && !context.cluster.installed(kind) {
+                if let Some(crd) = kind.neighbour_crd().filter(|_| !context.cluster.installed(kind)) {
                     context.cluster.set_installed(kind, true);
+                    context.neighbours.settled(crd);
                     context.triggers.all_tenants(&context.stores);
                 }
                 changed.iter().for_each(|tenant| context.triggers.home(&context.stores, tenant));
@@ -246,7 +247,7 @@ async fn neighbours(client: Client, context: Arc<Context>) -> &'static str {
                     let gone: Vec<_> = running.handles.keys().filter(|name| !listed.contains(name)).cloned().collect();
                     gone.iter().for_each(|crd| running.gone(crd));
                     listed.iter().for_each(|crd| running.there(crd));
-                    context.neighbours_known();
+                    context.neighbours.listed();
                 }
                 Some(Ok(Event::Apply(crd))) if crd.metadata.deletion_timestamp.is_some() => running.gone(&crd.name_any()),
                 Some(Ok(Event::Apply(crd))) => running.there(&crd.name_any()),
@@ -270,14 +271,17 @@ impl Running {
             return;
         }
         let (client, context) = (self.client.clone(), self.context.clone());
+        let ours = Kind::ALL.into_iter().any(|kind| kind.neighbour_crd() == Some(crd));
+        if !ours && crd != INSTANCETYPE_CRD {
+            return;
+        }
+        self.context.neighbours.awaited(crd);
         let handle = if crd == INSTANCETYPE_CRD {
             self.tasks.spawn(instancetypes(client, context))
         } else if Some(crd) == Kind::VirtualMachine.neighbour_crd() {
             self.tasks.spawn(managed::<VirtualMachine>(Api::all(client), context))
-        } else if Some(crd) == Kind::DataVolume.neighbour_crd() {
-            self.tasks.spawn(managed::<DataVolume>(Api::all(client), context))
         } else {
-            return;
+            self.tasks.spawn(managed::<DataVolume>(Api::all(client), context))
         };
         self.handles.insert(crd.to_owned(), handle);
     }
@@ -286,6 +290,7 @@ impl Running {
     fn gone(&mut self, crd: &str) {
         let Some(handle) = self.handles.remove(crd) else { return };
         handle.abort();
+        self.context.neighbours.settled(crd);
         let kinds = Kind::ALL.into_iter().filter(|kind| kind.neighbour_crd() == Some(crd));
         for kind in kinds {
             self.context.cluster.set_installed(kind, false);
@@ -324,8 +329,11 @@ async fn instancetypes(client: Client, context: Arc<Context>) -> &'static str {
                 false
             }
         };
-        if whole && context.stores.set_instancetypes(sizes.clone()) {
-            context.triggers.all_tenants(&context.stores);
+        if whole {
+            context.neighbours.settled(INSTANCETYPE_CRD);
+            if context.stores.set_instancetypes(sizes.clone()) {
+                context.triggers.all_tenants(&context.stores);
+            }
         }
     }
     "the watch of instance types"
