@@ -6,12 +6,17 @@
 //! - something of that name that is not ours is never touched (I1);
 //! - one object that cannot be written does not stop its siblings (I14).
 
+use std::time::Duration;
+
 use futures::{FutureExt, StreamExt, stream};
 
 use super::applied::{Applied, Cause, Fault};
-use super::object::{Desired, DesiredObject, Kind, Observation, Owner, Reference};
+use super::object::{Desired, DesiredObject, Facts, Kind, Observation, Owner, Reference};
 use super::write::WriteError;
 use super::{Cluster, prune};
+
+/// How long a pass waits for the quota controller before it leaves the workloads to the next pass.
+const QUOTA_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Writes of one declaration in parallel within a stage.
 const PARALLEL: usize = 8;
@@ -23,6 +28,10 @@ impl Cluster {
         for stage in &desired.stages {
             let walls_missing = applied.faults.iter().any(|fault| is_wall(fault.reference.kind));
             if walls_missing {
+                break;
+            }
+            let workloads = stage.objects.iter().any(|object| !is_wall(object.reference.kind));
+            if workloads && !self.quotas_count(&mut applied).await {
                 break;
             }
             self.apply_all(&desired.owner, &stage.objects, &mut applied).await;
@@ -47,6 +56,21 @@ impl Cluster {
                 Outcome::Fault(fault) => applied.faults.push(fault),
             }
         }
+    }
+
+    /// A quota is a wall only once the cluster's quota controller counts by it, which takes it a moment.
+    async fn quotas_count(&self, applied: &mut Applied) -> bool {
+        let idle = |observation: &Observation| observation.facts == Facts::ResourceQuota { counting: false };
+        let quotas: Vec<Reference> =
+            applied.observed.values().filter(|observation| idle(observation)).map(|quota| quota.reference.clone()).collect();
+        for quota in quotas {
+            if !self.observed.wait_for(&quota, QUOTA_PATIENCE, |observation| !idle(observation)).await {
+                let message = "the cluster's quota controller does not count by it yet; workloads wait for it";
+                applied.faults.push(Fault { reference: quota, cause: Cause::Waiting, message: message.into() });
+                return false;
+            }
+        }
+        true
     }
 
     /// What is made once and then belongs to people: whatever is there already is right.

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use super::object::{Facts, Kind, Managed};
 
+/// Workloads that a quota has to count before they can be made.
+const COUNTED: [&str; 2] = ["count/virtualmachines.kubevirt.io", "count/datavolumes.cdi.kubevirt.io"];
+
 impl Managed for Namespace {
     const KIND: Kind = Kind::Namespace;
     // Only labels and annotations: the spec holds the namespace controller's finalizer.
@@ -23,6 +26,13 @@ impl Managed for ResourceQuota {
     const KIND: Kind = Kind::ResourceQuota;
     fn owned(&self) -> Value {
         json!({"spec": self.spec})
+    }
+    fn facts(&self) -> Facts {
+        let status = self.status.clone().unwrap_or_default();
+        let used = status.used.unwrap_or_default();
+        let limits = self.spec.as_ref().and_then(|spec| spec.hard.as_ref());
+        let counted = COUNTED.iter().all(|resource| used.contains_key(*resource));
+        Facts::ResourceQuota { counting: counted && status.hard.as_ref() == limits }
     }
 }
 

@@ -244,6 +244,9 @@ pub enum Facts {
     None,
     /// A namespace: is it being deleted?
     Namespace { terminating: bool },
+    /// A quota: does the quota controller count what we are about to make, by the present limits? Before that the API
+    /// server refuses it ("status unknown for quota").
+    ResourceQuota { counting: bool },
     /// A VM: does KubeVirt say it is ready, and its printable status.
     VirtualMachine { ready: bool, printable_status: String },
     /// A DataVolume's phase.

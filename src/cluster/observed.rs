@@ -12,13 +12,24 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use tokio::sync::watch;
 
 use super::object::{Digest, Kind, Observation, Reference};
 
 /// Shared by all controllers; holds one entry per managed object, indexed by tenant.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ObservedStore {
     state: RwLock<State>,
+    /// Told at every change, for whoever waits for one.
+    changes: watch::Sender<()>,
+}
+
+impl Default for ObservedStore {
+    fn default() -> Self {
+        Self { state: RwLock::default(), changes: watch::Sender::new(()) }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -57,7 +68,26 @@ impl ObservedStore {
     pub fn see(&self, observation: Observation) -> Change {
         let mut state = self.write();
         let epoch = state.epoch(observation.reference.kind);
-        state.insert(observation, epoch, None)
+        let change = state.insert(observation, epoch, None);
+        drop(state);
+        if change == Change::Changed {
+            self.changes.send_replace(());
+        }
+        change
+    }
+
+    /// Waits until an object is as `wanted` says, but no longer than `patience`.
+    pub async fn wait_for(&self, reference: &Reference, patience: Duration, wanted: impl Fn(&Observation) -> bool) -> bool {
+        let mut changes = self.changes.subscribe();
+        let holds = async {
+            while !self.get(reference).is_some_and(|observation| wanted(&observation)) {
+                // The sender lives as long as the store.
+                if changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(patience, holds).await.is_ok()
     }
 
     /// The answer to one of our writes. `desired` is the digest that was sent.

@@ -129,18 +129,20 @@ start kube-apiserver --etcd-servers "$etcd_url" --bind-address 127.0.0.1 --secur
 wait_for kube-apiserver curl -sf --max-time 2 --cacert "$pki/ca.crt" --cert "$pki/admin.crt" --key "$pki/admin.key" "https://127.0.0.1:$api/readyz"
 say "kube-apiserver is ready"
 
+if [ ! -e "$dir/crds" ]; then
+  for set in $crds; do "$here/crds.sh" "$dir" "$set"; done
+  echo "$crds" > "$dir/crds"
+  say "the neighbours' CRDs are in: ${crds:-none}"
+fi
+
+# After the CRDs: the quota controller looks for new kinds only every 30 s, and until it counts one the API server
+# refuses objects of that kind wherever a quota names it.
 start kube-controller-manager --kubeconfig "$dir/users/kcm" --authentication-kubeconfig "$dir/users/kcm" --authorization-kubeconfig "$dir/users/kcm" \
   --kube-api-qps 400 --kube-api-burst 800 --bind-address 127.0.0.1 --secure-port "$kcm" --leader-elect=false --use-service-account-credentials \
   --service-account-private-key-file "$pki/sa.key" --root-ca-file "$pki/ca.crt" --cluster-signing-cert-file "$pki/ca.crt" --cluster-signing-key-file "$pki/ca.key" \
   --allocate-node-cidrs --cluster-cidr 10.244.0.0/16 --service-cluster-ip-range 10.96.0.0/16
 start kube-scheduler --kubeconfig "$dir/users/scheduler" --authentication-kubeconfig "$dir/users/scheduler" --authorization-kubeconfig "$dir/users/scheduler" \
   --kube-api-qps 400 --kube-api-burst 800 --bind-address 127.0.0.1 --secure-port "$scheduler" --leader-elect=false
-
-if [ ! -e "$dir/crds" ]; then
-  for set in $crds; do "$here/crds.sh" "$dir" "$set"; done
-  echo "$crds" > "$dir/crds"
-  say "the neighbours' CRDs are in: ${crds:-none}"
-fi
 
 # ---- kwok
 # It waits for its predecessor's node leases to run out (40 s) unless they are gone, and resolves the kinds of its

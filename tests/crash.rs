@@ -1,0 +1,194 @@
+//! Crash proof: every write of every story is broken in every way, and the end is always the same.
+//!
+//! For each story the clean run tells how many writes there are and what stands at the end. Then each write is broken
+//! in three ways; where the process dies, a new one starts. Afterwards the world must be the clean run's world, object
+//! for object, and no object may have been created or deleted more often than in the clean run (I11).
+
+mod support;
+
+use kube::Client;
+use serde_json::{Value, json};
+use support::audit::{Mark, births_and_deaths};
+use support::faults::{Break, Faults};
+use support::operator::{Operator, config};
+use support::plane::Plane;
+use support::world::{self, apply, condition, end_state, machine, network, tenant};
+
+/// What is there before, what a person then applies, and how to tell that it is done.
+struct Story {
+    name: &'static str,
+    before: fn(&str) -> Vec<Value>,
+    change: fn(&str) -> Vec<Value>,
+    /// Name of a VM that must be gone at the end.
+    gone: Option<&'static str>,
+}
+
+fn stories() -> [Story; 5] {
+    [
+        Story {
+            name: "a tenant with two networks and two VMs is created",
+            before: |_| Vec::new(),
+            change: |name| whole(name, json!({})),
+            gone: None,
+        },
+        Story {
+            name: "the contracted capacity grows",
+            before: |name| whole(name, json!({})),
+            change: |name| vec![two_machines(name, json!({"contract": {"capacity": {"vcpus": 12, "memory": "64Gi"}}}))],
+            gone: None,
+        },
+        Story {
+            name: "a rule is renamed and another port is opened",
+            before: |name| whole(name, json!({})),
+            change: |name| vec![front(name, "web", 8443)],
+            gone: None,
+        },
+        Story {
+            name: "a VM is removed",
+            before: |name| whole(name, json!({})),
+            change: |name| vec![tenant(name, json!({"virtualMachines": [machine("one", &["front"])]}))],
+            gone: Some("two"),
+        },
+        Story {
+            name: "a contract ends",
+            before: |name| whole(name, json!({})),
+            change: |name| vec![two_machines(name, json!({"contract": {"endDate": "2026-06-30"}}))],
+            gone: None,
+        },
+    ]
+}
+
+fn whole(name: &str, more: Value) -> Vec<Value> {
+    vec![world::namespace(name), two_machines(name, more), front(name, "https", 443), network(name, "back", json!({"intraNetwork": "Allow"}))]
+}
+
+fn two_machines(name: &str, more: Value) -> Value {
+    let machines = json!({"virtualMachines": [machine("one", &["front"]), machine("two", &["front", "back"])]});
+    let mut manifest = tenant(name, machines);
+    world::merge(&mut manifest["spec"], more);
+    manifest
+}
+
+fn front(name: &str, rule: &str, port: u16) -> Value {
+    network(name, "front", json!({"ingress": [{"name": rule, "cidrs": ["198.51.100.0/24"], "ports": [{"port": port}]}]}))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_write_breaks_in_whatever_way_the_end_is_that_of_the_clean_run() {
+    let plane = Plane::shared();
+    let client = plane.admin().await;
+    for (number, story) in stories().iter().enumerate() {
+        let clean = run(plane, &client, story, &format!("s{number}-clean"), None).await;
+        assert!(clean.writes > 0, "{}: the clean run writes nothing", story.name);
+        for write in 1..=clean.writes {
+            for (letter, how) in [("b", Break::CrashBefore), ("a", Break::CrashAfter), ("l", Break::LostAnswer)] {
+                let name = format!("s{number}-{letter}{write}");
+                let broken = run(plane, &client, story, &name, Some((write, how))).await;
+                let what = format!("{}: write {write} of {} breaks by {how:?}", story.name, clean.writes);
+                pretty_equal(&broken.state, &clean.state, &what);
+                no_more_often(&broken.births_and_deaths, &clean.births_and_deaths, &what);
+            }
+        }
+        println!("{}: {} writes, each broken in 3 ways", story.name, clean.writes);
+    }
+}
+
+struct Run {
+    writes: usize,
+    state: std::collections::BTreeMap<String, Value>,
+    births_and_deaths: std::collections::BTreeMap<String, (usize, usize)>,
+}
+
+async fn run(plane: &Plane, client: &Client, story: &Story, name: &str, fault: Option<(usize, Break)>) -> Run {
+    let before = (story.before)(name);
+    if !before.is_empty() {
+        let operator = Operator::start(plane).await;
+        apply(plane, &before);
+        settled(client, name, &before, None).await;
+        operator.stop().await;
+    }
+    let mark = Mark::now(plane);
+    let change = (story.change)(name);
+    let faults = fault.map_or_else(Faults::default, |(write, how)| Faults::at(write, how));
+    let mut operator = Operator::start_with(plane, faults.clone(), config(), Default::default()).await;
+    apply(plane, &change);
+    let everything: Vec<Value> = before.iter().chain(&change).cloned().collect();
+    // The future runs on after a crash: whoever waits does not know that the process was another one.
+    let settle = settled(client, name, &everything, story.gone);
+    tokio::pin!(settle);
+    tokio::select! {
+        () = &mut settle => {}
+        () = faults.crashed.notified() => {
+            operator.kill().await;
+            operator = Operator::start(plane).await;
+            settle.await;
+        }
+    }
+    operator.stop().await;
+    Run {
+        writes: faults.writes(),
+        state: end_state(client, name).await,
+        births_and_deaths: births_and_deaths(&own(mark.calls(plane).await, name), name),
+    }
+}
+
+/// Calls about this tenant; an operator that restarts may look at others, too, and must not write there.
+fn own(calls: Vec<support::audit::Call>, name: &str) -> Vec<support::audit::Call> {
+    let strangers: Vec<_> = calls.iter().filter(|call| call.writes() && !mentions(call, name)).collect();
+    assert!(strangers.is_empty(), "{name}: other tenants were written to: {strangers:?}");
+    calls
+}
+
+fn mentions(call: &support::audit::Call, name: &str) -> bool {
+    let homes = [format!("cf-{name}"), format!("cfd-{name}"), format!("cf-purge-{name}"), name.to_owned()];
+    homes.contains(&call.namespace) || homes.contains(&call.name)
+}
+
+/// Waits until everything that was declared says that it is done.
+async fn settled(client: &Client, name: &str, declared: &[Value], gone: Option<&str>) {
+    condition(&world::tenants(client), name, "Ready", "True").await;
+    for manifest in declared.iter().filter(|manifest| manifest["kind"] == "TenantNetwork") {
+        let network = manifest["metadata"]["name"].as_str().unwrap_or_default();
+        condition(&world::networks(client, name), network, "Ready", "True").await;
+    }
+    let retention = condition(&world::retentions(client), name, "Ready", "True").await;
+    let ends = declared.iter().any(|manifest| manifest["spec"]["contract"]["endDate"].is_string());
+    if ends && retention["status"]["phase"] != "Grace" && retention["status"]["phase"] != "Overdue" {
+        support::eventually("the Retention to see the end date", || async {
+            let retention = world::retentions(client).get(name).await.ok()?;
+            let value = serde_json::to_value(retention).ok()?;
+            value["status"]["contractEndsAt"].is_string().then_some(())
+        })
+        .await;
+    }
+    if let Some(vm) = gone {
+        support::eventually("the VM to be gone", || async {
+            world::machines(client, name).get_opt(vm).await.ok()?.is_none().then_some(())
+        })
+        .await;
+    }
+}
+
+/// The audit log may lack the birth of an object whose request died with the process, never a second birth or a death.
+fn no_more_often(
+    found: &std::collections::BTreeMap<String, (usize, usize)>,
+    clean: &std::collections::BTreeMap<String, (usize, usize)>,
+    what: &str,
+) {
+    for (object, (births, deaths)) in found {
+        let (most_births, most_deaths) = clean.get(object).copied().unwrap_or_default();
+        assert!(*births <= most_births, "{what}: {object} was created {births} times");
+        assert!(*deaths <= most_deaths, "{what}: {object} was deleted {deaths} times");
+    }
+}
+
+fn pretty_equal(
+    found: &std::collections::BTreeMap<String, Value>,
+    wanted: &std::collections::BTreeMap<String, Value>,
+    what: &str,
+) {
+    for key in found.keys().chain(wanted.keys()) {
+        let (found, wanted) = (found.get(key), wanted.get(key));
+        assert!(found == wanted, "{what}\n{key} differs\nfound:  {found:#?}\nwanted: {wanted:#?}");
+    }
+}

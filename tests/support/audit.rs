@@ -1,0 +1,112 @@
+//! What the API server wrote down about the operator: the only witness of how many calls it makes.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Seek as _, SeekFrom};
+
+use serde_json::Value;
+
+use super::eventually;
+use super::plane::Plane;
+
+/// One call of the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    pub verb: String,
+    /// `networkpolicies`, or `tenants/status`.
+    pub resource: String,
+    pub namespace: String,
+    pub name: String,
+    pub code: i64,
+}
+
+/// A place in the audit log.
+pub struct Mark {
+    offset: u64,
+}
+
+impl Call {
+    pub fn writes(&self) -> bool {
+        ["create", "update", "patch", "delete", "deletecollection"].contains(&self.verb.as_str())
+    }
+
+    pub fn creates(&self) -> bool {
+        self.writes() && self.code == 201
+    }
+
+    pub fn deletes(&self) -> bool {
+        self.verb == "delete" && self.code < 300
+    }
+
+    fn is_housekeeping(&self) -> bool {
+        self.resource == "leases" || self.resource == "events"
+    }
+}
+
+impl Mark {
+    /// Everything that is written from here on.
+    pub fn now(plane: &Plane) -> Self {
+        let size = std::fs::metadata(plane.dir.join("audit.log")).map_or(0, |file| file.len());
+        Self { offset: size }
+    }
+
+    /// Calls of the operator's identity since the mark, without watches, leases and Events.
+    pub async fn calls(&self, plane: &Plane) -> Vec<Call> {
+        self.flushed(plane).await;
+        self.lines(plane)
+            .iter()
+            .filter(|line| line["user"]["username"] == "system:serviceaccount:cloudfarm-system:cloudfarm")
+            .map(call)
+            .filter(|call| call.verb != "watch" && !call.is_housekeeping())
+            .collect()
+    }
+
+    /// Waits until a call made now can be read in the log, so that everything before it can, too.
+    async fn flushed(&self, plane: &Plane) {
+        let marker = format!("audit-marker-{}", rand());
+        plane.try_kubectl(&["get", "configmap", &marker, "-n", "default"], None);
+        eventually("the audit log to be written", || async {
+            self.lines(plane).iter().any(|line| line["objectRef"]["name"] == marker.as_str()).then_some(())
+        })
+        .await;
+    }
+
+    fn lines(&self, plane: &Plane) -> Vec<Value> {
+        let mut text = String::new();
+        let mut file = std::fs::File::open(plane.dir.join("audit.log")).expect("audit log");
+        file.seek(SeekFrom::Start(self.offset)).expect("seek");
+        file.read_to_string(&mut text).expect("audit log is text");
+        // The last line may be half written.
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+}
+
+fn call(line: &Value) -> Call {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let target = &line["objectRef"];
+    let subresource = text(&target["subresource"]);
+    let resource = text(&target["resource"]);
+    Call {
+        verb: text(&line["verb"]),
+        resource: if subresource.is_empty() { resource } else { format!("{resource}/{subresource}") },
+        namespace: text(&target["namespace"]),
+        name: text(&target["name"]),
+        code: line["responseStatus"]["code"].as_i64().unwrap_or_default(),
+    }
+}
+
+/// How often each object was created and deleted.
+pub fn births_and_deaths(calls: &[Call], tenant: &str) -> BTreeMap<String, (usize, usize)> {
+    let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    for call in calls.iter().filter(|call| call.creates() || call.deletes()) {
+        let object = format!("{} {}/{}", call.resource, call.namespace, call.name).replace(tenant, "<tenant>");
+        let count = counts.entry(object).or_default();
+        count.0 += usize::from(call.creates());
+        count.1 += usize::from(call.deletes());
+    }
+    counts
+}
+
+fn rand() -> u64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    RandomState::new().hash_one(0)
+}

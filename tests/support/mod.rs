@@ -1,0 +1,31 @@
+//! Shared set-up of the tests that talk to a real API server.
+//!
+//! Each test binary starts one control plane of its own (`tests/controlplane/up.sh`) and stops it with the process,
+//! however that ends. The operator runs inside the test process with the rights of its own service account.
+#![allow(dead_code, clippy::missing_panics_doc, clippy::must_use_candidate)]
+
+pub mod audit;
+pub mod faults;
+pub mod operator;
+pub mod plane;
+pub mod world;
+
+use std::time::Duration;
+
+/// Longest that anything may take before a test gives up on it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks again until there is an answer; fails with what was waited for.
+pub async fn eventually<T, F>(what: &str, mut ask: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "waited {} s in vain for: {what}", PATIENCE.as_secs());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

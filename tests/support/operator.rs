@@ -1,0 +1,80 @@
+//! The operator inside the test process.
+
+use cloudfarm::operator::clock::Clock;
+use cloudfarm::operator::config::Config;
+use cloudfarm::operator::{RunError, Settings};
+use kube::client::ClientBuilder;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::faults::Faults;
+use super::plane::Plane;
+
+/// A running operator; dropping it kills it like SIGKILL does.
+pub struct Operator {
+    task: JoinHandle<Result<(), RunError>>,
+    stop: Option<oneshot::Sender<()>>,
+    pub faults: Faults,
+    pub clock: Clock,
+}
+
+/// The config of the test bed: the one in `charts/cloudfarm/config.yaml`.
+pub fn config() -> Config {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/cloudfarm/config.yaml");
+    Config::load(&file).expect("the shipped config is valid")
+}
+
+impl Operator {
+    /// Starts one that never fails.
+    pub async fn start(plane: &Plane) -> Self {
+        Self::start_with(plane, Faults::default(), config(), Clock::default()).await
+    }
+
+    /// Starts one with faults, another config or another clock.
+    pub async fn start_with(plane: &Plane, faults: Faults, config: Config, clock: Clock) -> Self {
+        // RUST_LOG=cloudfarm=debug shows what the operator does.
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init().ok();
+        let client_config = plane.operator_config().await;
+        let client = ClientBuilder::try_from(client_config).expect("client").with_layer(&faults).build();
+        let settings = Settings {
+            config,
+            listen: None,
+            identity: format!("test-{}", std::process::id()),
+            lease_namespace: None,
+            clock: clock.clone(),
+        };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(async move {
+            cloudfarm::operator::run(client, settings, async {
+                stopped.await.ok();
+            })
+            .await
+        });
+        Self { task, stop: Some(stop), faults, clock }
+    }
+
+    /// Stops it well, as SIGTERM does.
+    pub async fn stop(mut self) {
+        self.stop.take().map(|stop| stop.send(()));
+        let ended = (&mut self.task).await;
+        assert!(matches!(ended, Ok(Ok(()))), "the operator did not end well: {ended:?}");
+    }
+
+    /// Kills it where it stands.
+    pub async fn kill(mut self) {
+        self.task.abort();
+        (&mut self.task).await.ok();
+    }
+
+    /// Is it still running?
+    pub fn runs(&self) -> bool {
+        !self.task.is_finished()
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

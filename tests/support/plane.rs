@@ -1,0 +1,103 @@
+//! A real control plane for one test binary.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+
+/// A running control plane with our CRDs, roles and policies.
+pub struct Plane {
+    pub dir: PathBuf,
+}
+
+impl Plane {
+    /// The plane of this test binary, with all neighbours' CRDs; started by the first test that asks.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Plane> = OnceLock::new();
+        SHARED.get_or_init(|| Self::start("shared", None))
+    }
+
+    /// A plane of its own. `crds` as in up.sh: `Some("none")` for a cluster without any neighbour.
+    pub fn start(name: &str, crds: Option<&str>) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let dir = root.join(format!("target/test-planes/{name}-{}", std::process::id()));
+        let mut up = Command::new(root.join("tests/controlplane/up.sh"));
+        up.arg(&dir).args(["--owner", &std::process::id().to_string()]);
+        if let Some(crds) = crds {
+            up.args(["--crds", crds]);
+        }
+        run(&mut up);
+        let plane = Self { dir };
+        plane.kubectl(&["apply", "--server-side", "--field-manager=test-install", "-f", "crds"], None);
+        plane.kubectl(&["wait", "--for=condition=Established", "crd/tenants.cloudfarm.dev", "crd/tenantnetworks.cloudfarm.dev", "crd/retentions.cloudfarm.dev"], None);
+        let manifests: Vec<String> =
+            cloudfarm::install::manifests().iter().map(|manifest| format!("---\n{manifest}\n")).collect();
+        plane.kubectl(&["apply", "--server-side", "--field-manager=test-install", "-f", "-"], Some(&manifests.concat()));
+        plane
+    }
+
+    /// Installs a neighbour's CRDs later.
+    pub fn install(&self, set: &str) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        run(Command::new(root.join("tests/controlplane/crds.sh")).arg(&self.dir).arg(set));
+    }
+
+    /// kubectl as cluster administrator; panics with its words when it fails.
+    pub fn kubectl(&self, arguments: &[&str], stdin: Option<&str>) -> String {
+        let (ok, said) = self.try_kubectl(arguments, stdin);
+        assert!(ok, "kubectl {}: {said}", arguments.join(" "));
+        said
+    }
+
+    /// kubectl as cluster administrator: whether it succeeded, and what it said.
+    pub fn try_kubectl(&self, arguments: &[&str], stdin: Option<&str>) -> (bool, String) {
+        use std::io::Write as _;
+        use std::process::Stdio;
+        let mut command = Command::new(self.dir.join("bin/kubectl"));
+        command.args(arguments).env("KUBECONFIG", self.dir.join("kubeconfig")).current_dir(env!("CARGO_MANIFEST_DIR"));
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("kubectl");
+        let mut pipe = child.stdin.take().expect("a pipe");
+        let text = stdin.unwrap_or_default().to_owned();
+        let writer = std::thread::spawn(move || pipe.write_all(text.as_bytes()));
+        let output = child.wait_with_output().expect("kubectl");
+        writer.join().expect("the writer").ok();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        (output.status.success(), said)
+    }
+
+    /// A client's config as cluster administrator.
+    pub async fn config(&self) -> Config {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let kubeconfig = Kubeconfig::read_from(self.dir.join("kubeconfig")).expect("kubeconfig");
+        Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.expect("config")
+    }
+
+    /// A client as cluster administrator.
+    pub async fn admin(&self) -> Client {
+        Client::try_from(self.config().await).expect("client")
+    }
+
+    /// A client's config with the token of the operator's service account: its rights and no more.
+    pub async fn operator_config(&self) -> Config {
+        let token = self.kubectl(&["create", "token", "cloudfarm", "-n", "cloudfarm-system", "--duration=24h"], None);
+        let mut config = self.config().await;
+        config.auth_info = kube::config::AuthInfo { token: Some(token.trim().to_owned().into()), ..Default::default() };
+        cloudfarm::operator::client_config(config)
+    }
+}
+
+impl Drop for Plane {
+    fn drop(&mut self) {
+        let down = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/controlplane/down.sh");
+        Command::new(down).arg(&self.dir).arg("--wipe").output().ok();
+    }
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().expect("the script starts");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}");
+}
