@@ -59,7 +59,12 @@ fn stories() -> [Story; 5] {
 }
 
 fn whole(name: &str, more: Value) -> Vec<Value> {
-    vec![world::namespace(name), two_machines(name, more), front(name, "https", 443), network(name, "back", json!({"intraNetwork": "Allow"}))]
+    vec![
+        world::namespace(name),
+        two_machines(name, more),
+        front(name, "https", 443),
+        network(name, "back", json!({"intraNetwork": "Allow"})),
+    ]
 }
 
 fn two_machines(name: &str, more: Value) -> Value {
@@ -70,7 +75,11 @@ fn two_machines(name: &str, more: Value) -> Value {
 }
 
 fn front(name: &str, rule: &str, port: u16) -> Value {
-    network(name, "front", json!({"ingress": [{"name": rule, "cidrs": ["198.51.100.0/24"], "ports": [{"port": port}]}]}))
+    network(
+        name,
+        "front",
+        json!({"ingress": [{"name": rule, "cidrs": ["198.51.100.0/24"], "ports": [{"port": port}]}]}),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

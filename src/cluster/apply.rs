@@ -61,8 +61,12 @@ impl Cluster {
     /// A quota is a wall only once the cluster's quota controller counts by it, which takes it a moment.
     async fn quotas_count(&self, applied: &mut Applied) -> bool {
         let idle = |observation: &Observation| observation.facts == Facts::ResourceQuota { counting: false };
-        let quotas: Vec<Reference> =
-            applied.observed.values().filter(|observation| idle(observation)).map(|quota| quota.reference.clone()).collect();
+        let quotas: Vec<Reference> = applied
+            .observed
+            .values()
+            .filter(|observation| idle(observation))
+            .map(|quota| quota.reference.clone())
+            .collect();
         for quota in quotas {
             if !self.observed.wait_for(&quota, QUOTA_PATIENCE, |observation| !idle(observation)).await {
                 let message = "the cluster's quota controller does not count by it yet; workloads wait for it";

@@ -77,7 +77,12 @@ impl ObservedStore {
     }
 
     /// Waits until an object is as `wanted` says, but no longer than `patience`.
-    pub async fn wait_for(&self, reference: &Reference, patience: Duration, wanted: impl Fn(&Observation) -> bool) -> bool {
+    pub async fn wait_for(
+        &self,
+        reference: &Reference,
+        patience: Duration,
+        wanted: impl Fn(&Observation) -> bool,
+    ) -> bool {
         let mut changes = self.changes.subscribe();
         let holds = async {
             while !self.get(reference).is_some_and(|observation| wanted(&observation)) {

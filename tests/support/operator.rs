@@ -24,7 +24,31 @@ pub fn config() -> Config {
     Config::load(&file).expect("the shipped config is valid")
 }
 
+/// The operator that the tests of a binary share; it lives until the process ends.
+pub fn shared(plane: &'static Plane) {
+    static SHARED: std::sync::OnceLock<()> = std::sync::OnceLock::new();
+    SHARED.get_or_init(|| {
+        let (started, ready) = std::sync::mpsc::channel();
+        // A thread with a runtime of its own, since each test's runtime ends with the test.
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().expect("runtime");
+            runtime.block_on(async {
+                let operator = Operator::start(plane).await;
+                started.send(()).expect("somebody waits");
+                let ended = operator.ended().await;
+                panic!("the shared operator ended: {ended}");
+            });
+        });
+        ready.recv().expect("the operator starts");
+    });
+}
+
 impl Operator {
+    /// Resolves when it ends by itself, with how.
+    pub async fn ended(mut self) -> String {
+        format!("{:?}", (&mut self.task).await)
+    }
+
     /// Starts one that never fails.
     pub async fn start(plane: &Plane) -> Self {
         Self::start_with(plane, Faults::default(), config(), Clock::default()).await

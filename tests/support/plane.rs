@@ -31,10 +31,20 @@ impl Plane {
         run(&mut up);
         let plane = Self { dir };
         plane.kubectl(&["apply", "--server-side", "--field-manager=test-install", "-f", "crds"], None);
-        plane.kubectl(&["wait", "--for=condition=Established", "crd/tenants.cloudfarm.dev", "crd/tenantnetworks.cloudfarm.dev", "crd/retentions.cloudfarm.dev"], None);
+        plane.kubectl(
+            &[
+                "wait",
+                "--for=condition=Established",
+                "crd/tenants.cloudfarm.dev",
+                "crd/tenantnetworks.cloudfarm.dev",
+                "crd/retentions.cloudfarm.dev",
+            ],
+            None,
+        );
         let manifests: Vec<String> =
             cloudfarm::install::manifests().iter().map(|manifest| format!("---\n{manifest}\n")).collect();
-        plane.kubectl(&["apply", "--server-side", "--field-manager=test-install", "-f", "-"], Some(&manifests.concat()));
+        plane
+            .kubectl(&["apply", "--server-side", "--field-manager=test-install", "-f", "-"], Some(&manifests.concat()));
         plane
     }
 

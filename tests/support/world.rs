@@ -84,7 +84,10 @@ pub fn merge(target: &mut Value, patch: Value) {
 /// Applies manifests as a person does.
 pub fn apply(plane: &Plane, manifests: &[Value]) {
     let text: Vec<String> = manifests.iter().map(|manifest| format!("---\n{manifest}\n")).collect();
-    plane.kubectl(&["apply", "--server-side", "--force-conflicts", "--field-manager=person", "-f", "-"], Some(&text.concat()));
+    plane.kubectl(
+        &["apply", "--server-side", "--force-conflicts", "--field-manager=person", "-f", "-"],
+        Some(&text.concat()),
+    );
 }
 
 /// Any resource by group/version/kind/plural.
@@ -120,7 +123,9 @@ pub async fn condition(api: &Api<DynamicObject>, name: &str, type_: &str, status
         *last.lock().expect("no panic while it was held") = value["status"].clone();
         let generation = &value["metadata"]["generation"];
         let holds = value["status"]["conditions"].as_array()?.iter().any(|condition| {
-            condition["type"] == type_ && condition["status"] == status && condition["observedGeneration"] == *generation
+            condition["type"] == type_
+                && condition["status"] == status
+                && condition["observedGeneration"] == *generation
         });
         holds.then_some(value)
     })
@@ -169,22 +174,28 @@ pub async fn end_state(client: &Client, tenant: &str) -> BTreeMap<String, Value>
             let namespace = object.metadata.namespace.clone().unwrap_or_default();
             let name = object.metadata.name.clone().unwrap_or_default();
             let homes = [format!("cf-{tenant}"), format!("cfd-{tenant}")];
-            let its = homes.contains(&namespace) || homes.contains(&name) || name == tenant || name == format!("cf-purge-{tenant}");
+            let its = homes.contains(&namespace)
+                || homes.contains(&name)
+                || name == tenant
+                || name == format!("cf-purge-{tenant}");
             if its {
                 let key = format!("{} {namespace}/{name}", kind.kind).replace(tenant, "<tenant>");
-                state.insert(key, normal(&serde_json::to_value(object).expect("JSON"), tenant));
+                state.insert(key, normal(&kind.kind, &serde_json::to_value(object).expect("JSON"), tenant));
             }
         }
     }
     state
 }
 
-fn normal(object: &Value, tenant: &str) -> Value {
+fn normal(kind: &str, object: &Value, tenant: &str) -> Value {
     let mut object = object.clone();
-    for field in ["uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "selfLink", "ownerReferences"] {
+    for field in
+        ["uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "selfLink", "ownerReferences"]
+    {
         object["metadata"].as_object_mut().expect("metadata").remove(field);
     }
-    if object["kind"] == "ResourceQuota" || object["kind"] == "Namespace" {
+    // What other controllers count there is not ours.
+    if kind == "ResourceQuota" || kind == "Namespace" {
         object.as_object_mut().expect("an object").remove("status");
     }
     scrub(&mut object, tenant);

@@ -1,0 +1,37 @@
+//! Generated files are committed; these tests say when they are stale and which command makes them anew.
+
+use std::path::Path;
+
+fn committed(file: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap_or_default()
+}
+
+#[test]
+fn the_crds_and_their_reference_are_those_of_the_types() {
+    for (name, text) in cloudfarm::api::manifest::files() {
+        assert!(committed(&format!("crds/{name}")) == text, "crds/{name} is stale: run `make generate` and commit");
+    }
+}
+
+#[test]
+fn the_installed_manifests_are_those_of_the_code() {
+    let generated: String = cloudfarm::install::manifests()
+        .iter()
+        .map(|manifest| format!("---\n{}", serde_saphyr::to_string(manifest).expect("YAML")))
+        .collect();
+    let file = "charts/cloudfarm/generated/manifests.yaml";
+    assert!(committed(file) == generated, "{file} is stale: run `make generate` and commit");
+}
+
+#[test]
+fn the_examples_pass_schema_and_rules_and_render_without_a_remark_that_something_stays_undone() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = ["examples/quickstart.yaml", "examples/acme", "examples/beta.yaml"].map(|file| root.join(file));
+    let config =
+        cloudfarm::operator::config::Config::load(&root.join("charts/cloudfarm/config.yaml")).expect("a config");
+    let rendered = cloudfarm::render::render(&files, config).expect("the examples are valid");
+    let undone: Vec<_> =
+        rendered.remarks.iter().filter(|remark| !remark.contains("its size is unknown here")).collect();
+    assert!(undone.is_empty(), "{undone:#?}");
+    assert!(rendered.objects.iter().filter(|object| object["kind"] == "VirtualMachine").count() == 4);
+}
