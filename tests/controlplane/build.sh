@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # build.sh MODULE...   build the pinned Go tools of tools/MODULE into the cache, once; print each one's folder
 #
-# The cache is keyed by the module's files and by this script, so a new pin is a new folder and an old
+# The cache is keyed by the module's files and by how they are compiled, so a new pin is a new folder and an old
 # checkout still finds its own. Nothing is written into the checkout.
 set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-cache=${CLOUDFARM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cloudfarm}/testbed
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+source "$here/lib.sh"
 
 about() { # what a first build costs on two cores, from a run on such a machine
   case $1 in
@@ -31,13 +31,13 @@ compile() { # MODULE OUT   (in the module's folder)
 }
 
 command -v go >/dev/null || { echo "go 1.26 or newer is needed to build the control plane (https://go.dev/dl)" >&2; exit 1; }
+mkdir -p "$cache"
 for module in "$@"; do
   folder=$here/tools/$module
   [ -s "$folder/go.mod" ] || { echo "no such tool module: $module" >&2; exit 2; }
-  key=$(cd "$folder" && find . -type f | LC_ALL=C sort | xargs cat "$here/build.sh" | sha256sum | cut -c1-16)
+  key=$( (cd "$folder" && find . -type f | LC_ALL=C sort | xargs cat; declare -f compile) | digest)
   done=$cache/$module-$key
   if [ ! -d "$done" ]; then
-    mkdir -p "$cache"
     exec 9>"$cache/$module.lock"; flock 9   # two checkouts may ask at once
     if [ ! -d "$done" ]; then
       echo "building $(about "$module") (kept in $cache)" >&2

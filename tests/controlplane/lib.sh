@@ -1,0 +1,68 @@
+# What the scripts of this folder share; sourced by them, with $here set.
+cache=${CLOUDFARM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cloudfarm}/testbed
+all_sets="kubevirt cdi snapshot multus networkpolicy openreports prometheus"
+
+digest() { sha256sum | cut -c1-16; }
+
+# ---- processes of the plane under $dir: their ids are in $dir/pid/NAME
+#
+# Process ids are used again, and a stale DIR may name a process of another plane: only one that was started from
+# this DIR counts as ours.
+alive() { # NAME
+  local process words=()
+  [ -s "$dir/pid/$1" ] && process=$(<"$dir/pid/$1") || return 1
+  { mapfile -d '' -t words < "/proc/$process/cmdline"; } 2>/dev/null || return 1
+  case $1 in
+    owner) [[ ${words[1]:-} == */owner.sh && ${words[2]:-} = "$dir" ]] ;;
+    *) [ "${words[0]:-}" = "$dir/bin/$1" ] ;;
+  esac
+}
+
+start() { # NAME COMMAND...   in a session of its own, so a Ctrl-C at the terminal is for the scripts alone
+  local name=$1 interrupted=; shift
+  alive "$name" && return
+  # An interruption is held back until the process can be recognised, or down.sh would overlook it.
+  trap interrupted=1 INT TERM
+  setsid "$@" >"$dir/log/$name.log" 2>&1 </dev/null 8>&- 9>&- &
+  echo $! > "$dir/pid/$name"
+  until alive "$name"; do kill -0 $! 2>/dev/null || break; sleep 0.01; done
+  trap 'exit 130' INT TERM
+  [ -z "$interrupted" ] || exit 130
+}
+
+stop() { # NAME
+  local process n
+  if alive "$1"; then
+    process=$(<"$dir/pid/$1")
+    kill "$process"
+    for n in {1..100}; do alive "$1" || break; sleep 0.05; done
+    ! alive "$1" || kill -9 "$process"
+  fi
+  rm -f "$dir/pid/$1"
+}
+
+wait_for() { # NAME COMMAND...   until the command succeeds, 60 s at most, or the process NAME has ended
+  local name=$1 end=$((SECONDS + 60)) why=; shift
+  until "$@" >/dev/null 2>&1; do
+    if ! alive "$name"; then why="$name ended"; elif [ $SECONDS -ge $end ]; then why="$name was not ready within 60 s"; fi
+    [ -z "$why" ] || { echo "$why:"; tail -n 5 "$dir/log/$name.log"; exit 1; } >&2
+    sleep 0.1
+  done
+}
+
+kubectl() { "$dir/bin/kubectl" --kubeconfig "$dir/kubeconfig" "$@"; }
+
+# kwok resolves the kinds of its stages once, at its start: the stand-ins for the neighbours' controllers are given
+# to it only when their CRDs are there, and crds.sh starts it anew.
+start_kwok() { # NEIGHBOURS   (the folder that neighbours.sh prints)
+  local port=$(( $(<"$dir/port") + 5 )) file stages=()
+  # It would wait for its predecessor's node leases to run out (40 s).
+  alive kwok || kubectl delete lease --all -n kube-node-lease >/dev/null 2>&1 || true
+  for file in "$1"/kwok/*.yaml; do stages+=(--config "$file"); done
+  case " $(cat "$dir/crds" 2>/dev/null) " in *" kubevirt "*) stages+=(--config "$here/conf/stand-in-virtual-machines.yaml") ;; esac
+  case " $(cat "$dir/crds" 2>/dev/null) " in *" cdi "*) stages+=(--config "$here/conf/stand-in-data-volumes.yaml") ;; esac
+  # Its stages write local times; those of ours cut them to seconds and say Z.
+  TZ=UTC start kwok "$dir/bin/kwok" --kubeconfig "$dir/users/kwok" --manage-nodes-with-label-selector type=kwok "${stages[@]}" \
+    --cidr 10.244.0.0/16 --node-ip 127.0.0.1 --node-port "$port" --server-address "127.0.0.1:$port" \
+    --tls-cert-file "$dir/pki/kubelet.crt" --tls-private-key-file "$dir/pki/kubelet.key" --node-lease-duration-seconds 40
+}
