@@ -551,7 +551,7 @@ async fn a_megabyte_of_manifest_is_refused_and_nothing_is_lost() {
 #[tokio::test]
 async fn the_purge_command_refuses_and_says_why() {
     let (plane, client) = bed().await;
-    apply(plane, &[tenant("unpurged", json!({"contract": {"endDate": "2026-11-20"}}))]);
+    apply(plane, &[tenant("unpurged", json!({"contract": {"endDate": "2098-11-20"}}))]);
     condition(&world::retentions(&client), "unpurged", "Scheduled", "True").await;
     let uid = uid(&world::retentions(&client), "unpurged").await.expect("a uid");
     let purge = |uid: &str| {
@@ -566,7 +566,7 @@ async fn the_purge_command_refuses_and_says_why() {
     assert_eq!(code, Some(4), "{said}");
     assert!(
         said.contains("nothing was deleted")
-            && said.contains("nothing may be deleted before 2027-01-20T00:00:00+09:00"),
+            && said.contains("nothing may be deleted before 2099-01-20T00:00:00+09:00"),
         "{said}"
     );
     let (_, said) = purge("11111111-1111-1111-1111-111111111111");

@@ -50,9 +50,9 @@ fn stories() -> [Story; 5] {
             gone: Some("two"),
         },
         Story {
-            name: "a contract ends",
+            name: "a contract gets its end date",
             before: |name| whole(name, json!({})),
-            change: |name| vec![two_machines(name, json!({"contract": {"endDate": "2026-06-30"}}))],
+            change: |name| vec![two_machines(name, json!({"contract": {"endDate": "2099-06-30"}}))],
             gone: None,
         },
     ]
@@ -87,12 +87,12 @@ async fn whatever_write_breaks_in_whatever_way_the_end_is_that_of_the_clean_run(
     let plane = Plane::shared();
     let client = plane.admin().await;
     for (number, story) in stories().iter().enumerate() {
-        let clean = run(plane, &client, story, &format!("s{number}-clean"), None).await;
+        let clean = run(plane, &client, story, &format!("s{number}-clean"), None, None).await;
         assert!(clean.writes > 0, "{}: the clean run writes nothing", story.name);
         for write in 1..=clean.writes {
             for (letter, how) in [("b", Break::CrashBefore), ("a", Break::CrashAfter), ("l", Break::LostAnswer)] {
                 let name = format!("s{number}-{letter}{write}");
-                let broken = run(plane, &client, story, &name, Some((write, how))).await;
+                let broken = run(plane, &client, story, &name, Some((write, how)), Some(&clean.state)).await;
                 let what = format!("{}: write {write} of {} breaks by {how:?}", story.name, clean.writes);
                 pretty_equal(&broken.state, &clean.state, &what);
                 no_more_often(&broken.births_and_deaths, &clean.births_and_deaths, &what);
@@ -102,13 +102,22 @@ async fn whatever_write_breaks_in_whatever_way_the_end_is_that_of_the_clean_run(
     }
 }
 
+type State = std::collections::BTreeMap<String, Value>;
+
 struct Run {
     writes: usize,
-    state: std::collections::BTreeMap<String, Value>,
+    state: State,
     births_and_deaths: std::collections::BTreeMap<String, (usize, usize)>,
 }
 
-async fn run(plane: &Plane, client: &Client, story: &Story, name: &str, fault: Option<(usize, Break)>) -> Run {
+async fn run(
+    plane: &Plane,
+    client: &Client,
+    story: &Story,
+    name: &str,
+    fault: Option<(usize, Break)>,
+    wanted: Option<&State>,
+) -> Run {
     let before = (story.before)(name);
     if !before.is_empty() {
         let operator = Operator::start(plane).await;
@@ -133,11 +142,32 @@ async fn run(plane: &Plane, client: &Client, story: &Story, name: &str, fault: O
             settle.await;
         }
     }
+    let state = come_to_rest(client, name, wanted).await;
     operator.stop().await;
     Run {
         writes: faults.writes(),
-        state: end_state(client, name).await,
+        state,
         births_and_deaths: births_and_deaths(&own(mark.calls(plane).await, name), name),
+    }
+}
+
+/// The world once it is as wanted, or, without a wish, once it no longer changes; after 20 s as it is then.
+async fn come_to_rest(client: &Client, name: &str, wanted: Option<&State>) -> State {
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    let mut last = end_state(client, name).await;
+    loop {
+        let done = match wanted {
+            Some(wanted) => last == *wanted,
+            None => {
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                end_state(client, name).await == last
+            }
+        };
+        if done || tokio::time::Instant::now() > deadline {
+            return last;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        last = end_state(client, name).await;
     }
 }
 
@@ -162,7 +192,7 @@ async fn settled(client: &Client, name: &str, declared: &[Value], gone: Option<&
     }
     let retention = condition(&world::retentions(client), name, "Ready", "True").await;
     let ends = declared.iter().any(|manifest| manifest["spec"]["contract"]["endDate"].is_string());
-    if ends && retention["status"]["phase"] != "Grace" && retention["status"]["phase"] != "Overdue" {
+    if ends && retention["status"]["contractEndsAt"].is_null() {
         support::eventually("the Retention to see the end date", || async {
             let retention = world::retentions(client).get(name).await.ok()?;
             let value = serde_json::to_value(retention).ok()?;

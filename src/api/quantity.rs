@@ -77,7 +77,7 @@ impl FromStr for Quantity {
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
         let all_digits = |part: &str| part.chars().all(|c| c.is_ascii_digit());
         if whole.len() + fraction.len() == 0
-            || whole.len() + fraction.len() > 18
+            || whole.len() + fraction.len() > 36
             || !all_digits(whole)
             || !all_digits(fraction)
         {
@@ -86,7 +86,8 @@ impl FromStr for Quantity {
         let mantissa: i128 = format!("{whole}{fraction}").parse().map_err(|_| wrong())?;
         let scale = i32::try_from(fraction.len()).map_err(|_| wrong())?;
         let (family, power_of_two, power_of_ten) = suffix_value(suffix).ok_or_else(wrong)?;
-        let nanos = scaled(mantissa << power_of_two, power_of_ten - scale + 9).ok_or_else(wrong)?;
+        let mantissa = mantissa.checked_mul(1 << power_of_two).ok_or_else(wrong)?;
+        let nanos = scaled(mantissa, power_of_ten - scale + 9).ok_or_else(wrong)?;
         Ok(Self { nanos: if negative { -nanos } else { nanos }, family })
     }
 }

@@ -35,7 +35,7 @@ pub struct Machine {
     pub memory: Option<String>,
     /// What the first disk starts from.
     pub image: Image,
-    /// Disks; the first is the root disk and gets the image, further ones start empty.
+    /// Disks. The one called root, or else the first, is the root disk and gets the image; the others start empty.
     #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub disks: Vec<Disk>,
     /// TenantNetworks of the same tenant that the VM is attached to.

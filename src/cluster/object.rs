@@ -97,15 +97,15 @@ pub struct Reference {
 
 impl Reference {
     /// The tenant in whose home the object lies, told by where it is and not by what is written on it: customers'
-    /// namespaces are `cf-<tenant>`, derived ones `cfd-<tenant>`, purge CronJobs `cf-purge-<tenant>`.
+    /// namespaces are `cf-<tenant>`, derived ones `cfd-<tenant>`, purge CronJobs `cf-purge-<tenant>`. Anywhere else it is
+    /// nobody's, whatever labels somebody copied onto it.
     #[must_use]
     pub fn home(&self) -> &str {
-        let place = match (self.kind, &self.namespace) {
-            (Kind::CronJob, _) => return self.name.strip_prefix("cf-purge-").unwrap_or(&self.name),
-            (_, Some(namespace)) => namespace,
-            (_, None) => &self.name,
-        };
-        place.strip_prefix("cfd-").or_else(|| place.strip_prefix("cf-")).unwrap_or(place)
+        if self.kind == Kind::CronJob {
+            return self.name.strip_prefix("cf-purge-").unwrap_or_default();
+        }
+        let place = self.namespace.as_ref().unwrap_or(&self.name);
+        place.strip_prefix("cfd-").or_else(|| place.strip_prefix("cf-")).unwrap_or_default()
     }
 }
 
@@ -375,6 +375,18 @@ fn digest<K: Managed>(object: &K) -> Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_carries_our_labels_outside_a_tenants_namespaces_is_nobodys() {
+        let policy = |namespace: &str| Reference {
+            kind: Kind::NetworkPolicy,
+            namespace: Some(namespace.to_owned()),
+            name: "cloudfarm-default-deny".to_owned(),
+        };
+        for (namespace, home) in [("cf-plum", "plum"), ("cfd-plum", "plum"), ("plum", ""), ("cloudfarm-system", "")] {
+            assert_eq!(policy(namespace).home(), home, "{namespace}");
+        }
+    }
 
     #[test]
     fn an_empty_rule_is_not_the_same_as_no_rule() {

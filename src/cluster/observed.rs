@@ -52,6 +52,8 @@ struct Entry {
     epoch: u64,
     /// What we asked for last and what the server made of it. Differs when admission changes our objects.
     answered: Option<(Digest, Digest)>,
+    /// Known from our own write only. Others than the writer are told when the watch shows it.
+    unseen: bool,
 }
 
 /// What an event changed for the declarations that look at the object.
@@ -243,12 +245,15 @@ impl State {
         if known.is_some_and(|known| is_older(&observation, &known.observation)) {
             return Change::None;
         }
+        // Of a namespace that we made, its networks and its Retention learn by the watch.
+        let unseen = observation.reference.kind == Kind::Namespace && known.is_some_and(|known| known.unseen);
         let change = match known {
-            Some(known) if same_content(&known.observation, &observation) => Change::None,
+            Some(known) if !unseen && same_content(&known.observation, &observation) => Change::None,
             _ => Change::Changed,
         };
+        let own_write = answered.is_some();
         let answered = answered.or_else(|| known.filter(|known| known.observation.uid == observation.uid)?.answered);
-        objects.insert(observation.reference.clone(), Entry { observation, epoch, answered });
+        objects.insert(observation.reference.clone(), Entry { observation, epoch, answered, unseen: own_write });
         change
     }
 }
@@ -334,6 +339,18 @@ mod tests {
         assert!(store.settled(&policy(0, "").reference, wanted));
         store.see(policy(21, "touched by hand"));
         assert!(!store.settled(&policy(0, "").reference, wanted));
+    }
+
+    #[test]
+    fn a_namespace_that_we_made_is_news_to_its_inhabitants_when_the_watch_shows_it() {
+        let store = ObservedStore::default();
+        let mut namespace = policy(20, "made");
+        namespace.reference = Reference { kind: Kind::Namespace, namespace: None, name: "cf-plum".into() };
+        store.answered(namespace.clone(), namespace.digest);
+        assert_eq!(store.see(namespace.clone()), Change::Changed);
+        assert_eq!(store.see(namespace), Change::None);
+        store.answered(policy(20, "made"), Digest::of(&json!("made")));
+        assert_eq!(store.see(policy(20, "made")), Change::None, "the writer alone looks at a policy, and knows it");
     }
 
     #[test]

@@ -53,6 +53,9 @@ pub fn block(cidr: IpNet, except: &[IpNet], forbidden: &[IpNet]) -> Result<Block
     if let Some(range) = forbidden.iter().find(|range| range.contains(&cidr)) {
         return Err(NoBlock::Forbidden(cidr, *range));
     }
+    if except.iter().any(|range| range.contains(&cidr)) {
+        return Err(NoBlock::Nothing(cidr));
+    }
     let inside = |range: &&IpNet| cidr.contains(*range);
     let holes: Vec<IpNet> = except.iter().chain(forbidden).filter(inside).copied().collect();
     let except = IpNet::aggregate(&holes);

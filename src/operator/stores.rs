@@ -144,9 +144,9 @@ impl OfTenant for Guarded<Tenant> {
 }
 
 impl OfTenant for Guarded<TenantNetwork> {
+    // Outside `cf-<tenant>` a network belongs to nobody: not to a Tenant that happens to be called like the namespace.
     fn tenant(&self) -> String {
-        let namespace = self.namespace().unwrap_or_default();
-        namespace.strip_prefix("cf-").unwrap_or(&namespace).to_owned()
+        self.namespace().as_deref().and_then(|namespace| namespace.strip_prefix("cf-")).unwrap_or_default().to_owned()
     }
 }
 

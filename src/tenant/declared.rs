@@ -27,7 +27,7 @@ pub struct Declared<'a> {
 pub struct DeclaredMachine<'a> {
     pub spec: &'a Machine,
     pub size: DeclaredSize,
-    /// In the order in which they are written: the first is the root disk.
+    /// The root disk first (the one called `root`, else the first that is written), then by name.
     pub disks: Vec<DeclaredDisk<'a>>,
 }
 
@@ -95,7 +95,8 @@ fn parsed<'a>(faults: &mut Vec<String>, machine: &'a Machine) -> Option<Declared
     if machine.disks.is_empty() {
         faults.push(format!("{field}.disks is empty; the first disk is the root disk"));
     }
-    let disks = machine
+    let root = machine.disks.iter().find(|disk| disk.name == "root").or(machine.disks.first());
+    let mut disks: Vec<_> = machine
         .disks
         .iter()
         .map(|disk| DeclaredDisk {
@@ -103,6 +104,7 @@ fn parsed<'a>(faults: &mut Vec<String>, machine: &'a Machine) -> Option<Declared
             size: quantity(faults, &format!("{field}.disks[{}].size", disk.name), &disk.size),
         })
         .collect();
+    disks.sort_by_key(|disk| (Some(&disk.spec.name) != root.map(|root| &root.name), &disk.spec.name));
     Some(DeclaredMachine { spec: machine, size, disks })
 }
 

@@ -1,0 +1,301 @@
+//! Properties of what a Tenant wants: pure, no cluster.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use cloudfarm::api::quantity::Quantity;
+use cloudfarm::api::tenant::Tenant;
+use cloudfarm::api::tenant_network::NetworkType;
+use cloudfarm::cluster::applied::Applied;
+use cloudfarm::cluster::object::{Facts, Kind, Observation};
+use cloudfarm::foreign::instancetype::Size;
+use cloudfarm::tenant::desired::{Plan, desired};
+use cloudfarm::tenant::observe::{Neighbours, TenantSnapshot};
+use cloudfarm::tenant::status::status;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn declared(spec: &Value) -> Tenant {
+    let mut tenant: Tenant = serde_json::from_value(json!({
+        "apiVersion": "cloudfarm.dev/v1alpha1", "kind": "Tenant",
+        "metadata": {"name": "plum", "uid": "5f2c1a6e-0000-4000-8000-000000000001", "generation": 1},
+        "spec": spec,
+    }))
+    .expect("a Tenant");
+    tenant.metadata.uid = Some("t-uid".into());
+    tenant
+}
+
+fn spec() -> Value {
+    json!({
+        "contract": {"applicationId": "PLUM-00001", "startDate": "2026-04-01",
+                     "capacity": {"vcpus": 16, "memory": "64Gi", "storage": "1Ti", "instances": 5}},
+        "administrators": [
+            {"username": "sato", "email": "sato@plum.example", "role": "PrivilegedAdministrator"},
+            {"username": "ito", "email": "ito@plum.example", "role": "User"},
+            {"username": "abe", "email": "abe@plum.example", "role": "User"},
+            {"username": "out", "email": "out@plum.example", "role": "Viewer", "disabled": true},
+        ],
+        "residency": {"zones": ["jp-b", "jp-a"], "storageClassNames": ["cf-jp-encrypted"]},
+        "virtualMachines": [
+            machine("web", &["front"]), machine("app", &["front", "back"]), machine("db", &["back"]),
+        ],
+    })
+}
+
+fn machine(name: &str, networks: &[&str]) -> Value {
+    json!({"name": name, "instancetype": "small", "image": {"dataSource": "ubuntu"},
+           "disks": [{"name": "root", "size": "10Gi"}, {"name": "data", "size": "1024Mi"}, {"name": "logs", "size": "5Gi"}],
+           "networks": networks.iter().map(|network| json!({"name": network})).collect::<Vec<_>>()})
+}
+
+fn snapshot(spec: &Value) -> TenantSnapshot {
+    let size = |vcpus: i64, gib: i64| Size { vcpus, memory: Quantity::bytes(gib << 30) };
+    TenantSnapshot {
+        tenant: declared(spec),
+        config: Arc::new(cloudfarm::render::documentation_config().expect("a config")),
+        neighbours: Neighbours { kubevirt: true, cdi: true },
+        instancetypes: Arc::new(BTreeMap::from([("small".into(), size(1, 4)), ("big".into(), size(8, 32))])),
+        networks: BTreeMap::from([("front".into(), NetworkType::Pod), ("back".into(), NetworkType::Pod)]),
+        retention: None,
+        observed: BTreeMap::new(),
+        now: "2026-11-24T00:00:00Z".parse().expect("an instant"),
+    }
+}
+
+fn fingerprints(plan: &Plan) -> BTreeMap<String, String> {
+    plan.desired.objects().map(|object| (object.reference.to_string(), object.digest.to_string())).collect()
+}
+
+/// Turns every list in the spec around, which says the same thing.
+fn turned_around(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => Value::Array(items.iter().rev().map(turned_around).collect()),
+        Value::Object(map) => {
+            Value::Object(map.iter().map(|(key, value)| (key.clone(), turned_around(value))).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn the_order_of_lists_changes_no_object() {
+    let (one, other) = (desired(&snapshot(&spec())), desired(&snapshot(&turned_around(&spec()))));
+    assert_eq!(fingerprints(&one), fingerprints(&other));
+    assert!(one.contract.is_ok_and(|contract| contract.withheld.is_empty()));
+}
+
+#[test]
+fn renaming_a_vm_touches_only_that_vm_and_its_disks() {
+    let before = fingerprints(&desired(&snapshot(&spec())));
+    let mut renamed = spec();
+    renamed["virtualMachines"][0]["name"] = json!("www");
+    let after = fingerprints(&desired(&snapshot(&renamed)));
+    let touched: BTreeSet<&str> =
+        before.iter().filter(|(key, digest)| after.get(*key) != Some(digest)).map(|(key, _)| key.as_str()).collect();
+    let expected = [
+        "VirtualMachine cf-plum/web",
+        "DataVolume cf-plum/web-root",
+        "DataVolume cf-plum/web-data",
+        "DataVolume cf-plum/web-logs",
+    ];
+    assert_eq!(touched, BTreeSet::from(expected));
+}
+
+#[test]
+fn nothing_is_ever_owned_by_a_tenant() {
+    for object in desired(&snapshot(&spec())).desired.objects() {
+        assert!(object.body["metadata"]["ownerReferences"].is_null(), "{}", object.reference);
+        assert!(object.body["metadata"]["finalizers"].is_null(), "{}", object.reference);
+    }
+}
+
+#[test]
+fn the_application_id_reaches_no_object_and_no_status() {
+    let snapshot = snapshot(&spec());
+    let plan = desired(&snapshot);
+    let status = status(&snapshot, &plan, &Applied::default());
+    let everything: String = plan.desired.objects().map(|object| object.body.to_string()).collect();
+    assert!(!everything.contains("PLUM-00001"));
+    assert!(!json!(status).to_string().contains("PLUM-00001"));
+}
+
+#[test]
+fn every_vm_has_the_strict_hardening_and_only_standard_opens_the_console() {
+    let mut spec = spec();
+    spec["virtualMachines"][2]["hardening"] = json!({"profile": "Standard"});
+    let plan = desired(&snapshot(&spec));
+    let machines: Vec<_> =
+        plan.desired.objects().filter(|object| object.reference.kind == Kind::VirtualMachine).collect();
+    assert_eq!(machines.len(), 3);
+    for vm in machines {
+        let standard = vm.reference.name == "db";
+        let inside = &vm.body["spec"]["template"]["spec"];
+        let devices = &inside["domain"]["devices"];
+        let facts = [
+            (&inside["domain"]["firmware"]["bootloader"]["efi"]["secureBoot"], json!(true)),
+            (&inside["domain"]["features"]["smm"]["enabled"], json!(true)),
+            (&inside["dnsPolicy"], json!("None")),
+            (&inside["evictionStrategy"], json!("LiveMigrate")),
+            (&devices["autoattachGraphicsDevice"], json!(false)),
+            (&devices["autoattachMemBalloon"], json!(false)),
+            (&devices["autoattachVSOCK"], json!(false)),
+            (&devices["autoattachPodInterface"], json!(false)),
+            (&devices["logSerialConsole"], json!(false)),
+            (&devices["autoattachSerialConsole"], json!(standard)),
+            (&devices["disableHotplug"], json!(!standard)),
+            (&devices["tpm"]["persistent"], json!(true)),
+            (&vm.body["spec"]["template"]["metadata"]["labels"]["cloudfarm.dev/tenant"], json!("plum")),
+        ];
+        for (number, (found, wanted)) in facts.iter().enumerate() {
+            assert_eq!(**found, *wanted, "{}: fact {number}", vm.reference);
+        }
+        let terms =
+            &inside["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"];
+        assert_eq!(terms[0]["matchExpressions"][0]["values"], json!(["JP"]));
+        assert!(vm.body["spec"]["dataVolumeTemplates"].is_null(), "a disk in a template dies with its VM");
+    }
+}
+
+#[test]
+fn a_disabled_person_is_in_no_binding_and_a_role_nobody_has_gets_none() {
+    let plan = desired(&snapshot(&spec()));
+    let bindings: Vec<String> = plan
+        .desired
+        .objects()
+        .filter(|object| object.reference.kind == Kind::RoleBinding)
+        .map(|object| object.body.to_string())
+        .collect();
+    assert_eq!(bindings.len(), 2);
+    assert!(bindings.iter().all(|binding| !binding.contains("\"out\"") && !binding.contains("tenant-viewer")));
+}
+
+#[test]
+fn the_quota_is_the_contract_without_any_limit_and_without_node_ports() {
+    let plan = desired(&snapshot(&spec()));
+    let quota = plan.desired.objects().find(|object| object.reference.kind == Kind::ResourceQuota).expect("a quota");
+    let hard = quota.body["spec"]["hard"].as_object().expect("limits");
+    for (resource, amount) in [
+        ("requests.cpu", "16"),
+        ("requests.memory", "64Gi"),
+        ("requests.storage", "1Ti"),
+        ("services.nodeports", "0"),
+        ("count/virtualmachines.kubevirt.io", "5"),
+    ] {
+        assert_eq!(hard[resource], amount, "{resource}");
+    }
+    assert!(hard.keys().all(|resource| !resource.starts_with("limits.")));
+}
+
+#[test]
+fn two_vms_that_would_share_a_disk_are_told_apart() {
+    let mut spec = spec();
+    spec["virtualMachines"] = json!([
+        {"name": "a-b", "instancetype": "small", "image": {"dataSource": "u"}, "disks": [{"name": "c", "size": "1Gi"}], "networks": [{"name": "front"}]},
+        {"name": "a", "instancetype": "small", "image": {"dataSource": "u"}, "disks": [{"name": "b-c", "size": "1Gi"}], "networks": [{"name": "front"}]},
+    ]);
+    let contract = desired(&snapshot(&spec)).contract.expect("a contract");
+    assert_eq!(contract.withheld.len(), 1);
+    assert!(contract.withheld[0].message.contains("a-b-c, which is a disk of another VM"), "{:?}", contract.withheld);
+}
+
+#[test]
+fn a_spec_that_cannot_be_trusted_makes_nothing_and_keeps_everything() {
+    let good = snapshot(&spec());
+    let vm = desired(&good)
+        .desired
+        .objects()
+        .find(|object| object.reference.kind == Kind::VirtualMachine)
+        .cloned()
+        .expect("a VM");
+    let mut broken = spec();
+    broken["contract"]["endDate"] = json!("2026-02-30");
+    broken["contract"]["capacity"]["memory"] = json!("-1");
+    let mut snapshot = snapshot(&broken);
+    snapshot.observed.insert(vm.reference.clone(), observation(&vm));
+    let plan = desired(&snapshot);
+    assert_eq!(plan.desired.objects().count(), 0);
+    assert!(plan.desired.keep.contains(&vm.reference));
+    let faults = plan.contract.clone().expect_err("it is invalid").0;
+    assert!(
+        faults[0].contains("spec.contract.capacity.memory: \"-1\"") && faults[1].contains("2026-02-30"),
+        "{faults:?}"
+    );
+    let status = json!(status(&snapshot, &plan, &Applied::default()));
+    assert_eq!((&status["phase"], &status["conditions"][0]["reason"]), (&json!("Failed"), &json!("Invalid")));
+}
+
+fn observation(object: &cloudfarm::cluster::object::DesiredObject) -> Observation {
+    Observation {
+        reference: object.reference.clone(),
+        uid: "u".into(),
+        resource_version: "1".into(),
+        owner: "Tenant/plum".into(),
+        owner_uid: "t-uid".into(),
+        tenant: "plum".into(),
+        ours: true,
+        digest: object.digest,
+        facts: Facts::None,
+        deleting: false,
+    }
+}
+
+#[test]
+fn fields_for_later_are_named_when_they_are_written_and_only_then() {
+    let said = |spec: &Value| {
+        let snapshot = snapshot(spec);
+        let status = json!(status(&snapshot, &desired(&snapshot), &Applied::default()));
+        let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+        conditions.into_iter().find(|condition| condition["type"] == "FullyEnforced").expect("it is said")
+    };
+    assert_eq!(said(&spec())["status"], "True");
+    let mut more = spec();
+    more["backup"] = json!({"enabled": true});
+    more["virtualMachines"][0]["backup"] = json!({"enabled": false});
+    let said = said(&more);
+    assert_eq!((&said["status"], &said["reason"]), (&json!("False"), &json!("NotYetEnforced")));
+    let message = said["message"].as_str().expect("a message");
+    assert!(message.contains("spec.backup") && message.contains("spec.virtualMachines[web].backup"), "{message}");
+}
+
+#[test]
+fn exactly_the_whole_contract_fits_and_not_a_byte_more() {
+    let mut spec = spec();
+    spec["contract"]["capacity"] = json!({"vcpus": 2, "memory": "8Gi", "storage": "2Gi", "instances": 2});
+    let vm = |name: &str, disk: &str| json!({"name": name, "cpuCores": 1, "memory": "4Gi", "image": {"dataSource": "u"}, "disks": [{"name": "root", "size": disk}], "networks": [{"name": "front"}]});
+    spec["virtualMachines"] = json!([vm("one", "1Gi"), vm("two", "1Gi")]);
+    let contract = desired(&snapshot(&spec)).contract.expect("a contract");
+    assert!(contract.withheld.is_empty(), "{:?}", contract.withheld);
+    assert_eq!(contract.allocation.memory.percent(), 100);
+    spec["virtualMachines"] = json!([vm("one", "1Gi"), vm("two", "1073741825")]);
+    let contract = desired(&snapshot(&spec)).contract.expect("a contract");
+    assert_eq!(contract.withheld.len(), 1);
+    assert!(contract.withheld[0].message.contains("storage"), "{:?}", contract.withheld);
+}
+
+proptest! {
+    #[test]
+    fn the_vms_that_are_made_never_exceed_the_contract(
+        sizes in prop::collection::vec((1_i64..6, 1_i64..20, 1_i64..200), 0..12),
+        vcpus in 1_i64..20, memory in 1_i64..80, storage in 1_i64..900, instances in 1_i64..8,
+    ) {
+        let mut spec = spec();
+        spec["contract"]["capacity"] = json!({"vcpus": vcpus, "memory": format!("{memory}Gi"), "storage": format!("{storage}Gi"), "instances": instances});
+        let machines: Vec<Value> = sizes.iter().enumerate().map(|(number, (cpus, gib, disk))| json!({
+            "name": format!("vm-{number}"), "cpuCores": cpus, "memory": format!("{gib}Gi"), "image": {"dataSource": "u"},
+            "disks": [{"name": "root", "size": format!("{disk}Gi")}], "networks": [{"name": "front"}],
+        })).collect();
+        spec["virtualMachines"] = json!(machines);
+        let plan = desired(&snapshot(&spec));
+        let made: Vec<usize> = plan.desired.objects()
+            .filter(|object| object.reference.kind == Kind::VirtualMachine)
+            .map(|object| object.reference.name.strip_prefix("vm-").expect("a name").parse().expect("a number"))
+            .collect();
+        prop_assert!(i64::try_from(made.len()).expect("few") <= instances);
+        prop_assert!(made.iter().map(|vm| sizes[*vm].0).sum::<i64>() <= vcpus);
+        prop_assert!(made.iter().map(|vm| sizes[*vm].1).sum::<i64>() <= memory);
+        prop_assert!(made.iter().map(|vm| sizes[*vm].2).sum::<i64>() <= storage);
+        let withheld = plan.contract.expect("a contract").withheld.len();
+        prop_assert_eq!(made.len() + withheld, sizes.len());
+    }
+}
