@@ -1,4 +1,5 @@
 //! What the operator does on a real API server, with the rights of its own service account.
+#![allow(clippy::expect_used, clippy::panic)] // a test ends where it fails
 
 mod support;
 

@@ -3,9 +3,11 @@
 //! For each story the clean run tells how many writes there are and what stands at the end. Then each write is broken
 //! in three ways; where the process dies, a new one starts. Afterwards the world must be the clean run's world, object
 //! for object, and no object may have been created or deleted more often than in the clean run (I11).
+#![allow(clippy::expect_used, clippy::panic)] // a test ends where it fails
 
 mod support;
 
+use cloudfarm::operator::clock::Clock;
 use kube::Client;
 use serde_json::{Value, json};
 use support::audit::{Mark, births_and_deaths};
@@ -128,7 +130,7 @@ async fn run(
     let mark = Mark::now(plane);
     let change = (story.change)(name);
     let faults = fault.map_or_else(Faults::default, |(write, how)| Faults::at(write, how));
-    let mut operator = Operator::start_with(plane, faults.clone(), config(), Default::default()).await;
+    let mut operator = Operator::start_with(plane, faults.clone(), config(), Clock::default()).await;
     apply(plane, &change);
     let everything: Vec<Value> = before.iter().chain(&change).cloned().collect();
     // The future runs on after a crash: whoever waits does not know that the process was another one.
@@ -156,12 +158,11 @@ async fn come_to_rest(client: &Client, name: &str, wanted: Option<&State>) -> St
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
     let mut last = end_state(client, name).await;
     loop {
-        let done = match wanted {
-            Some(wanted) => last == *wanted,
-            None => {
-                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-                end_state(client, name).await == last
-            }
+        let done = if let Some(wanted) = wanted {
+            last == *wanted
+        } else {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            end_state(client, name).await == last
         };
         if done || tokio::time::Instant::now() > deadline {
             return last;

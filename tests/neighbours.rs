@@ -1,4 +1,5 @@
 //! A cluster that gets KubeVirt and CDI late, and loses them again: conditions, no crash, nothing deleted.
+#![allow(clippy::expect_used, clippy::panic)] // a test ends where it fails
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The operator as the process that people run: its flags, its end, its successor.
+#![allow(clippy::expect_used, clippy::panic)] // a test ends where it fails
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! What a Retention says and wants, over every state of its Tenant and both sides of every instant: pure, no cluster.
+#![allow(clippy::expect_used, clippy::panic)] // a test ends where it fails
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ const ENDS: &str = "2026-09-30T15:00:00Z";
 const NOT_BEFORE: &str = "2026-11-29T15:00:00Z";
 const DEADLINE: &str = "2026-11-30T15:00:00Z";
 
-fn retention(more: Value) -> Retention {
+fn retention(more: &Value) -> Retention {
     let mut spec = json!({"tenantRef": {"name": "plum"}});
     spec.as_object_mut().expect("a map").extend(more.as_object().expect("a map").clone());
     serde_json::from_value(json!({
@@ -67,7 +68,7 @@ fn the_phase_follows_from_the_dates_to_the_second() {
         (DEADLINE, Overdue),
     ];
     for (now, wanted) in cases {
-        let snapshot = snapshot(retention(json!({})), alive(Some("2026-09-30")), now);
+        let snapshot = snapshot(retention(&json!({})), alive(Some("2026-09-30")), now);
         let (after, job) = pass(&snapshot);
         assert_eq!(phase(&after), wanted, "{now}");
         assert!(job.is_some(), "{now}: the purge is scheduled as soon as there is an end date");
@@ -88,7 +89,7 @@ fn absence_is_never_consent() {
         ("a Tenant that cannot be read", TenantState::Unknown, RetentionPhase::Failed),
     ];
     for (case, tenant, wanted) in doubtful {
-        let (after, job) = pass(&snapshot(retention(json!({})), tenant, now));
+        let (after, job) = pass(&snapshot(retention(&json!({})), tenant, now));
         assert_eq!(phase(&after), wanted, "{case}");
         assert!(job.is_none(), "{case}: a purge was scheduled");
         let status = after.status.expect("a status");
@@ -99,13 +100,13 @@ fn absence_is_never_consent() {
 #[test]
 fn an_end_date_survives_its_tenant_and_a_tenant_without_one_leaves_an_orphan() {
     let now = "2026-10-15T00:00:00Z";
-    let (seen, _) = pass(&snapshot(retention(json!({})), alive(Some("2026-09-30")), now));
+    let (seen, _) = pass(&snapshot(retention(&json!({})), alive(Some("2026-09-30")), now));
     let (after, job) = pass(&snapshot(seen.clone(), TenantState::Vanished, now));
     assert_eq!(phase(&after), RetentionPhase::Grace);
     assert_eq!(after.status.as_ref().map(|status| &status.pinned), seen.status.as_ref().map(|status| &status.pinned));
     assert!(job.is_some());
 
-    let (seen, _) = pass(&snapshot(retention(json!({})), alive(None), now));
+    let (seen, _) = pass(&snapshot(retention(&json!({})), alive(None), now));
     let (orphan, job) = pass(&snapshot(seen.clone(), TenantState::Vanished, now));
     assert_eq!((phase(&orphan), job), (RetentionPhase::Orphaned, None));
 
@@ -119,7 +120,7 @@ fn an_end_date_survives_its_tenant_and_a_tenant_without_one_leaves_an_orphan() {
 #[test]
 fn a_withdrawn_end_date_is_forgotten_and_one_that_cannot_be_read_is_not() {
     let now = "2026-10-15T00:00:00Z";
-    let (seen, _) = pass(&snapshot(retention(json!({})), alive(Some("2026-09-30")), now));
+    let (seen, _) = pass(&snapshot(retention(&json!({})), alive(Some("2026-09-30")), now));
     let (withdrawn, job) = pass(&snapshot(seen.clone(), alive(None), now));
     assert_eq!((phase(&withdrawn), job), (RetentionPhase::Idle, None));
     assert!(withdrawn.status.is_some_and(|status| status.end_date.is_none()));
@@ -135,7 +136,7 @@ fn a_hold_and_a_suspension_stop_the_cron_job() {
         (json!({"legalHold": {"active": true, "reference": "2026-17", "placedBy": "dpo"}}), true),
     ];
     for (more, suspended) in cases {
-        let (after, job) = pass(&snapshot(retention(more.clone()), alive(Some("2026-09-30")), ENDS));
+        let (after, job) = pass(&snapshot(retention(&more), alive(Some("2026-09-30")), ENDS));
         assert_eq!(job.expect("a CronJob")["spec"]["suspend"], suspended, "{more}");
         let held = more["legalHold"]["active"] == true;
         assert_eq!(phase(&after) == RetentionPhase::Held, held, "{more}");
@@ -144,7 +145,7 @@ fn a_hold_and_a_suspension_stop_the_cron_job() {
 
 #[test]
 fn the_cron_job_is_in_japan_alone_by_its_uid_and_its_name_always_fits() {
-    let mut long = retention(json!({"tenantRef": {"name": "a".repeat(30)}}));
+    let mut long = retention(&json!({"tenantRef": {"name": "a".repeat(30)}}));
     long.metadata.name = Some("a".repeat(30));
     let (_, job) = pass(&snapshot(long, alive(Some("2026-09-30")), ENDS));
     let job = job.expect("a CronJob");
@@ -158,12 +159,12 @@ fn the_cron_job_is_in_japan_alone_by_its_uid_and_its_name_always_fits() {
 
 #[test]
 fn the_gate_refuses_with_the_first_reason_and_never_opens() {
-    let (seen, _) = pass(&snapshot(retention(json!({})), alive(Some("2026-09-30")), ENDS));
+    let (seen, _) = pass(&snapshot(retention(&json!({})), alive(Some("2026-09-30")), ENDS));
     let at = |instant: &str| instant.parse().expect("an instant");
     assert!(matches!(refusal(&seen, "other", at(DEADLINE)), Refusal::OtherUid { .. }));
     assert_eq!(refusal(&seen, "r-uid", at("2026-11-29T14:59:59Z")), Refusal::NotBefore(at(NOT_BEFORE)));
     assert_eq!(refusal(&seen, "r-uid", at(NOT_BEFORE)), Refusal::NotInThisVersion);
-    assert_eq!(refusal(&retention(json!({})), "r-uid", at(DEADLINE)), Refusal::NoDate);
+    assert_eq!(refusal(&retention(&json!({})), "r-uid", at(DEADLINE)), Refusal::NoDate);
     let mut held = seen;
     held.spec.legal_hold =
         serde_json::from_value(json!({"active": true, "reference": "2026-17", "placedBy": "dpo"})).expect("a hold");
@@ -177,7 +178,7 @@ proptest! {
         year in 2020_i16..2100, month in 1_i8..=12, day in 1_i8..=28, grace in -1000_i64..4000, now in 0_i64..5_000_000_000
     ) {
         let date = format!("{year:04}-{month:02}-{day:02}");
-        let mut retention = retention(json!({}));
+        let mut retention = retention(&json!({}));
         retention.spec.grace_days = grace;
         let mut snapshot = snapshot(retention, alive(Some(&date)), ENDS);
         snapshot.now = cloudfarm_timestamp(now);

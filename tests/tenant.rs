@@ -1,4 +1,5 @@
 //! Properties of what a Tenant wants: pure, no cluster.
+#![allow(clippy::expect_used, clippy::panic)] // a test ends where it fails
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

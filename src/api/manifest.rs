@@ -18,7 +18,8 @@ pub fn all_crds() -> Vec<CustomResourceDefinition> {
 /// Every CRD as one YAML stream.
 #[must_use]
 pub fn all_as_yaml() -> String {
-    all_crds().iter().map(|crd| format!("---\n{}", yaml(crd))).collect()
+    let documents: Vec<String> = all_crds().iter().map(yaml).collect();
+    format!("---\n{}", documents.join("---\n"))
 }
 
 /// Name and text of each file in `crds/`.

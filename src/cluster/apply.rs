@@ -69,7 +69,7 @@ impl Cluster {
             .collect();
         for quota in quotas {
             if !self.observed.wait_for(&quota, QUOTA_PATIENCE, |observation| !idle(observation)).await {
-                let message = "the cluster's quota controller does not count by it yet; workloads wait for it";
+                let message = "the cluster's quota controller does not count by it yet (at most 5 minutes after KubeVirt or CDI was installed); workloads wait for it";
                 applied.faults.push(Fault { reference: quota, cause: Cause::Waiting, message: message.into() });
                 return false;
             }
@@ -89,7 +89,7 @@ impl Cluster {
                 // Somebody was faster; our watch tells in a moment.
                 Err(WriteError::Unexpected(_)) => {}
                 Err(error) => {
-                    if let Outcome::Fault(fault) = failed(&reference, error) {
+                    if let Outcome::Fault(fault) = failed(&reference, &error) {
                         applied.faults.push(fault);
                     }
                 }
@@ -115,9 +115,9 @@ impl Cluster {
             // labels were stripped, or somebody else's.
             Err(WriteError::Unexpected(_)) => match self.writer.read(&object.reference).await {
                 Ok(seen) => self.keep_or_update(owner, object, seen).await,
-                Err(error) => failed(&object.reference, error),
+                Err(error) => failed(&object.reference, &error),
             },
-            Err(error) => failed(&object.reference, error),
+            Err(error) => failed(&object.reference, &error),
         }
     }
 
@@ -132,7 +132,7 @@ impl Cluster {
         }
         match self.writer.update(reference, &seen.uid, &object.body).await {
             Ok(observation) => self.written(object, observation),
-            Err(error) => failed(reference, error),
+            Err(error) => failed(reference, &error),
         }
     }
 
@@ -186,7 +186,7 @@ fn fault(reference: &Reference, cause: Cause, message: impl Into<String>) -> Out
     Outcome::Fault(Fault { reference: reference.clone(), cause, message: message.into() })
 }
 
-fn failed(reference: &Reference, error: WriteError) -> Outcome {
+fn failed(reference: &Reference, error: &WriteError) -> Outcome {
     let cause = match error {
         WriteError::Refused(_) => Cause::Refused,
         WriteError::NotFound(_) | WriteError::Unexpected(_) | WriteError::Unanswered(_) => Cause::Unanswered,

@@ -30,7 +30,7 @@ use crate::cluster::write::WriteError;
 const EVENT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// First and longest wait between tries of one object.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(300));
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(5));
 
 /// Shared by all controllers of the process.
 pub struct Context {
@@ -84,7 +84,7 @@ impl Context {
         let written = self.statuses.write(&self.cluster.writer, object, status).await;
         match written {
             Ok(true) => {
-                self.tell(object, object.status().map_or(&[], Conditions::conditions), status.conditions()).await
+                self.tell(object, object.status().map_or(&[], Conditions::conditions), status.conditions()).await;
             }
             Ok(false) | Err(WriteError::NotFound(_)) => {}
             Err(error) => return Err(Again(format!("status: {error}"))),

@@ -180,7 +180,9 @@ async fn managed<K: Managed>(api: Api<DeserializeGuard<K>>, context: Arc<Context
                     context.neighbours.settled(crd);
                     context.triggers.all_tenants(&context.stores);
                 }
-                changed.iter().for_each(|tenant| context.triggers.home(&context.stores, tenant));
+                for tenant in &changed {
+                    context.triggers.home(&context.stores, tenant);
+                }
             }
             Ok(Event::Apply(object)) => {
                 if let Some(observation) = reduced(object)
@@ -245,8 +247,12 @@ async fn neighbours(client: Client, context: Arc<Context>) -> &'static str {
                 Some(Ok(Event::InitDone)) => {
                     let listed = std::mem::take(&mut listing);
                     let gone: Vec<_> = running.handles.keys().filter(|name| !listed.contains(name)).cloned().collect();
-                    gone.iter().for_each(|crd| running.gone(crd));
-                    listed.iter().for_each(|crd| running.there(crd));
+                    for crd in &gone {
+                        running.gone(crd);
+                    }
+                    for crd in &listed {
+                        running.there(crd);
+                    }
                     context.neighbours.listed();
                 }
                 Some(Ok(Event::Apply(crd))) if crd.metadata.deletion_timestamp.is_some() => running.gone(&crd.name_any()),

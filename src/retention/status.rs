@@ -66,7 +66,7 @@ fn end_date(snapshot: &RetentionSnapshot, previous: &RetentionStatus, ending: &E
     match (&snapshot.tenant, ending) {
         (TenantState::Present { .. }, Ending::On(Dates { end_date, .. })) => Some(end_date.clone()),
         // A date that cannot be read is no reason to forget the one that could.
-        (TenantState::Present { end_date: Some(_), .. }, _) | (TenantState::Unknown | TenantState::Vanished, _) => {
+        (TenantState::Present { end_date: Some(_), .. } | TenantState::Unknown | TenantState::Vanished, _) => {
             previous.end_date.clone()
         }
         (TenantState::Present { end_date: None, .. }, _) => None,

@@ -4,6 +4,7 @@
 //! same parallelism) with nothing deciding in between. Floor and operator take turns on one control plane; each figure
 //! is the median of the runs. The operator is the release binary as a process of its own; calls are counted in the API
 //! server's audit log and not in our own metrics.
+#![allow(clippy::expect_used, clippy::panic)] // a test ends where it fails
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -13,7 +13,7 @@ pub mod world;
 use std::time::Duration;
 
 /// Longest that anything may take before a test gives up on it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Asks again until there is an answer; fails with what was waited for.
 pub async fn eventually<T, F>(what: &str, mut ask: impl FnMut() -> F) -> T
