@@ -5,7 +5,7 @@ mod support;
 
 use cloudfarm::cluster::object::Kind;
 use kube::Client;
-use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use support::plane::Plane;
 use support::world::{self, apply, condition, machine, message, network, resource, tenant};
@@ -187,7 +187,7 @@ async fn a_namespace_without_our_label_is_not_adopted_and_nothing_is_made_in_it(
                 .any(|condition| condition["type"] == "Ready" && condition["reason"] == "NamespaceNotOurs"),
             "{stuck:#}"
         );
-        let made = policies(&client, &format!("cf-{name}")).list(&Default::default()).await.expect("a list");
+        let made = policies(&client, &format!("cf-{name}")).list(&ListParams::default()).await.expect("a list");
         assert!(made.items.is_empty(), "{name}: something was made in a foreign namespace");
     }
     plane.kubectl(&["label", "namespace", "cf-squatted", "cloudfarm.dev/tenant=squatted"], None);
@@ -483,19 +483,19 @@ async fn no_vm_is_made_before_its_walls_and_its_quota_stand() {
     );
     condition(&world::tenants(&client), "order", "Ready", "True").await;
     let calls = mark.calls(plane).await;
-    let place = |resource: &str, name: &str| {
+    let position = |resource: &str, name: &str| {
         calls.iter().position(|call| {
             call.namespace == "cf-order" && call.resource == resource && call.name == name && call.code < 300
         })
     };
-    let vm = place("virtualmachines", "one").expect("the VM was made");
+    let vm = position("virtualmachines", "one").expect("the VM was made");
     for (resource, name) in [
         ("networkpolicies", "cloudfarm-default-deny"),
         ("resourcequotas", "cloudfarm"),
         ("limitranges", "cloudfarm"),
         ("namespaces", "cf-order"),
     ] {
-        let wall = place(resource, name).unwrap_or_else(|| panic!("{resource} {name} was made"));
+        let wall = position(resource, name).unwrap_or_else(|| panic!("{resource} {name} was made"));
         assert!(wall < vm, "{resource} {name} came after the VM");
     }
 }
