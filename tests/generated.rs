@@ -16,10 +16,11 @@ fn the_crds_and_their_reference_are_those_of_the_types() {
 
 #[test]
 fn the_installed_manifests_are_those_of_the_code() {
-    let generated: String = cloudfarm::install::manifests()
+    let documents: Vec<String> = cloudfarm::install::manifests()
         .iter()
-        .map(|manifest| format!("---\n{}", serde_saphyr::to_string(manifest).expect("YAML")))
+        .map(|manifest| serde_saphyr::to_string(manifest).expect("YAML"))
         .collect();
+    let generated = format!("---\n{}", documents.join("---\n"));
     let file = "charts/cloudfarm/generated/manifests.yaml";
     assert!(committed(file) == generated, "{file} is stale: run `make generate` and commit");
 }
