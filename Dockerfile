@@ -7,7 +7,7 @@ COPY src src
 COPY tests/bench tests/bench
 RUN cargo build --locked --release --bin cloudfarm
 
-FROM gcr.io/distroless/static-debian12:nonroot
+FROM scratch
 COPY --from=build /src/target/release/cloudfarm /cloudfarm
 USER 65532:65532
 ENTRYPOINT ["/cloudfarm"]

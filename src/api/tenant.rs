@@ -34,6 +34,7 @@ pub use super::tenant_machine::*;
     validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$')")
         .message("metadata.name must be 1 to 30 of a-z, 0-9 and -, begin with a letter and end with a letter or digit: the namespace cf-<name> is made from it")
 )]
+#[x_kube(validation = Rule::new("!has(self.virtualMachines) || self.virtualMachines.all(vm, (!has(vm.classification) || has(self.classification) && self.classification.levels.exists(l, l.name == vm.classification)) && vm.disks.all(d, !has(d.classification) || has(self.classification) && self.classification.levels.exists(l, l.name == d.classification)))").message("the classification of a VM or disk must be the name of one of spec.classification.levels"))]
 #[serde(rename_all = "camelCase")]
 pub struct TenantSpec {
     /// Name for people, 1 to 64 characters of any script.

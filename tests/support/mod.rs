@@ -5,6 +5,7 @@
 #![allow(dead_code, clippy::missing_panics_doc, clippy::must_use_candidate)]
 
 pub mod audit;
+pub mod cel;
 pub mod faults;
 pub mod operator;
 pub mod plane;
