@@ -64,6 +64,7 @@ pub enum Reason {
     CapacityExceeded,
     InstancetypeNotFound,
     NetworkNotFound,
+    VirtualMachineNotFound,
     NotRunning,
     HardeningException,
     NotYetEnforced,

@@ -193,11 +193,17 @@ pub struct NetworkRule {
     pub except: Vec<String>,
     /// Other TenantNetworks of this tenant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(min = 1, max = 16), inner(length(min = 1, max = 40)))]
+    #[schemars(
+        length(min = 1, max = 16),
+        inner(length(min = 1, max = 40), regex(pattern = "^[a-z]([-a-z0-9]*[a-z0-9])?$"))
+    )]
     pub networks: Vec<String>,
     /// VMs of this tenant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 40)))]
+    #[schemars(
+        length(min = 1, max = 64),
+        inner(length(min = 1, max = 40), regex(pattern = "^[a-z]([-a-z0-9]*[a-z0-9])?$"))
+    )]
     pub vms: Vec<String>,
     /// Everybody outside the cluster; zone DMZ only.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

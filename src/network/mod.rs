@@ -5,9 +5,12 @@
 //! add up. Names of rules are for people and in no policy.
 
 pub mod desired;
+pub mod non_empty;
 pub mod observe;
 pub mod reach;
 pub mod rules;
+#[cfg(test)]
+mod sample;
 pub mod status;
 
 use std::sync::Arc;

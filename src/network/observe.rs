@@ -7,6 +7,8 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
+use crate::api::tenant::Tenant;
+use crate::api::tenant_machine::Machine;
 use crate::api::tenant_network::TenantNetwork;
 use crate::cluster::object::{Kind, Observation, Reference};
 use crate::operator::config::Config;
@@ -35,6 +37,15 @@ pub struct TenantFact {
     pub vms: BTreeMap<String, Vec<String>>,
 }
 
+impl TenantFact {
+    /// From a declared Tenant.
+    #[must_use]
+    pub fn of(tenant: &Tenant) -> Self {
+        let networks = |vm: &Machine| vm.networks.iter().map(|network| network.name.clone()).collect();
+        Self { vms: tenant.spec.virtual_machines.iter().map(|vm| (vm.name.clone(), networks(vm))).collect() }
+    }
+}
+
 /// Gathers the snapshot.
 #[must_use]
 pub fn observe(context: &Context, network: TenantNetwork) -> NetworkSnapshot {
@@ -45,14 +56,7 @@ pub fn observe(context: &Context, network: TenantNetwork) -> NetworkSnapshot {
     let observed = context.cluster.observed.of_tenant(&tenant);
     let home = Reference { kind: Kind::Namespace, namespace: None, name: namespace };
     NetworkSnapshot {
-        tenant: declared.as_ref().and_then(|declared| declared.0.as_ref().ok()).map(|declared| TenantFact {
-            vms: declared
-                .spec
-                .virtual_machines
-                .iter()
-                .map(|vm| (vm.name.clone(), vm.networks.iter().map(|network| network.name.clone()).collect()))
-                .collect(),
-        }),
+        tenant: declared.as_ref().and_then(|declared| declared.0.as_ref().ok()).map(TenantFact::of),
         home_ready: observed.get(&home).is_some_and(|namespace| namespace.tenant == tenant),
         config: context.config.clone(),
         siblings: context

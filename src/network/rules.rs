@@ -1,6 +1,6 @@
 //! From written rules to doors that cannot be open by accident.
 //!
-//! In a NetworkPolicy an empty list of peers or ports means "all". A [`Door`] therefore always has at least one peer,
+//! In a NetworkPolicy an empty list of peers or ports means "all". A [`Door`] therefore cannot be made without a peer,
 //! and says in its type whether ports are listed or all are meant.
 
 use std::collections::BTreeSet;
@@ -8,16 +8,16 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::non_empty::NonEmpty;
 use super::observe::NetworkSnapshot;
 use super::reach::{self, Block};
 use crate::api::condition::Reason;
-use crate::api::tenant_network::{DnsMode, IntraNetwork, NetworkRule, Protocol};
+use crate::api::tenant_network::{DnsMode, Expose, IntraNetwork, NetworkRule, Protocol};
 
 /// One opening in one direction.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Door {
-    /// Never empty.
-    pub peers: BTreeSet<Peer>,
+    pub peers: NonEmpty<Peer>,
     pub ports: Ports,
 }
 
@@ -34,8 +34,7 @@ pub enum Peer {
 pub enum Ports {
     /// Written out as `allPorts: true`.
     All,
-    /// Never empty.
-    Listed(BTreeSet<PortRange>),
+    Listed(NonEmpty<PortRange>),
 }
 
 /// A port, or a range up to and including `end`.
@@ -46,10 +45,25 @@ pub struct PortRange {
     pub end: Option<u16>,
 }
 
+impl Ports {
+    fn hold(&self, protocol: Protocol, port: i64) -> bool {
+        match self {
+            Self::All => true,
+            Self::Listed(listed) => listed.iter().any(|range| range.holds(protocol, port)),
+        }
+    }
+}
+
+impl PortRange {
+    fn holds(self, protocol: Protocol, port: i64) -> bool {
+        self.protocol == protocol && (i64::from(self.port)..=i64::from(self.end.unwrap_or(self.port))).contains(&port)
+    }
+}
+
 /// A rule, or a peer of one, that is left out. Leaving out closes; it never opens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// `ingress https`, `egress to-app`, `dns`.
+    /// `ingress https`, `egress to-app`, `dns`, `expose web-1`.
     pub rule: String,
     pub reason: Reason,
     pub message: String,
@@ -76,11 +90,14 @@ pub fn doors(snapshot: &NetworkSnapshot) -> Doors {
         let door = door(snapshot, "egress", rule, &mut doors.refused);
         doors.egress.extend(door);
     }
+    for expose in &spec.expose {
+        doors.refused.extend(behind_a_closed_door(expose, &doors.ingress));
+    }
     if spec.intra_network == IntraNetwork::Allow {
         let own = Peer::Network(snapshot.network.metadata.name.clone().unwrap_or_default());
-        let door = Door { peers: BTreeSet::from([own]), ports: Ports::All };
-        doors.ingress.insert(door.clone());
-        doors.egress.insert(door);
+        let door = NonEmpty::of([own]).map(|peers| Door { peers, ports: Ports::All });
+        doors.ingress.extend(door.clone());
+        doors.egress.extend(door);
     }
     if let Some(dns) = spec.dns.as_ref().filter(|dns| dns.mode == DnsMode::Custom) {
         let door =
@@ -126,8 +143,25 @@ fn door(snapshot: &NetworkSnapshot, direction: &str, rule: &NetworkRule, refused
             refuse(Reason::NetworkNotFound, format!("TenantNetwork {network:?} does not exist in this namespace"));
         }
     }
-    peers.extend(rule.vms.iter().cloned().map(Peer::Vm));
-    (!peers.is_empty()).then_some(Door { peers, ports })
+    for vm in &rule.vms {
+        if snapshot.tenant.as_ref().is_none_or(|tenant| tenant.vms.contains_key(vm)) {
+            peers.insert(Peer::Vm(vm.clone()));
+        } else {
+            refuse(Reason::VirtualMachineNotFound, format!("the Tenant declares no VM {vm:?}"));
+        }
+    }
+    NonEmpty::of(peers).map(|peers| Door { peers, ports })
+}
+
+/// An exposed port that no rule lets anybody reach is a mistake in one of the two.
+fn behind_a_closed_door(expose: &Expose, ingress: &BTreeSet<Door>) -> Option<Refused> {
+    let open = ingress.iter().any(|door| door.ports.hold(expose.protocol, expose.port));
+    let port = format!("{:?} {}", expose.protocol, expose.port).to_uppercase();
+    (!open).then(|| Refused {
+        rule: format!("expose {}", expose.vm),
+        reason: Reason::Invalid,
+        message: format!("no ingress rule opens {port}: write one, or leave the port out"),
+    })
 }
 
 fn except(rule: &NetworkRule) -> Result<Vec<IpNet>, reach::NoBlock> {
@@ -135,10 +169,8 @@ fn except(rule: &NetworkRule) -> Result<Vec<IpNet>, reach::NoBlock> {
 }
 
 fn ports(rule: &NetworkRule) -> Result<Ports, String> {
-    match (rule.all_ports, rule.ports.is_empty()) {
-        (true, true) => return Ok(Ports::All),
-        (false, false) => {}
-        _ => return Err("needs ports, or allPorts: true written out, and not both".into()),
+    if rule.all_ports && rule.ports.is_empty() {
+        return Ok(Ports::All);
     }
     let mut listed = BTreeSet::new();
     for written in &rule.ports {
@@ -154,7 +186,10 @@ fn ports(rule: &NetworkRule) -> Result<Ports, String> {
         // A range of one is a port; so the same thing is always said in the same way.
         listed.insert(PortRange { protocol: written.protocol, port, end: end.filter(|end| *end > port) });
     }
-    Ok(Ports::Listed(listed))
+    match NonEmpty::of(listed) {
+        Some(listed) if !rule.all_ports => Ok(Ports::Listed(listed)),
+        _ => Err("needs ports, or allPorts: true written out, and not both".into()),
+    }
 }
 
 /// A door to single hosts, for services such as DNS.
@@ -176,6 +211,85 @@ fn hosts(
             }
         }
     }
-    let listed = to.iter().map(|&(protocol, port)| PortRange { protocol, port, end: None }).collect();
-    (!peers.is_empty()).then_some(Door { peers, ports: Ports::Listed(listed) })
+    let listed = to.iter().map(|&(protocol, port)| PortRange { protocol, port, end: None });
+    Some(Door { peers: NonEmpty::of(peers)?, ports: Ports::Listed(NonEmpty::of(listed)?) })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::network::sample::dmz;
+
+    /// What is said about the rules of a network with this spec, and how many doors are open in and out.
+    fn said(spec: &Value) -> (String, usize, usize) {
+        let doors = doors(&dmz(spec));
+        let refused: Vec<String> =
+            doors.refused.iter().map(|refused| format!("{}: {}", refused.rule, refused.message)).collect();
+        (refused.join("; "), doors.ingress.len(), doors.egress.len())
+    }
+
+    #[test]
+    fn a_network_that_does_not_exist_is_left_out_and_said() {
+        let rule = |networks: Value| json!({"egress": [{"name": "a", "networks": networks, "allPorts": true}]});
+        let missing = "egress a: TenantNetwork \"gone\" does not exist in this namespace".to_owned();
+        assert_eq!(said(&rule(json!(["gone"]))), (missing.clone(), 0, 0));
+        assert_eq!(said(&rule(json!(["gone", "internal"]))), (missing, 0, 1));
+    }
+
+    #[test]
+    fn a_vm_that_the_tenant_does_not_declare_is_left_out_and_said() {
+        let spec = json!({"ingress": [{"name": "a", "vms": ["db-1", "wbe-1"], "allPorts": true}]});
+        assert_eq!(said(&spec), ("ingress a: the Tenant declares no VM \"wbe-1\"".to_owned(), 1, 0));
+    }
+
+    #[test]
+    fn one_refused_range_leaves_the_other_peers_of_its_rule() {
+        let cidrs = json!(["10.96.0.10/32", "198.51.100.0/24"]);
+        let (message, _, egress) = said(&json!({"egress": [{"name": "a", "cidrs": cidrs, "allPorts": true}]}));
+        assert_eq!(message, "egress a: 10.96.0.10/32 lies inside 10.96.0.0/16, which no tenant may reach");
+        assert_eq!(egress, 1);
+    }
+
+    #[test]
+    fn a_rule_that_does_not_say_which_ports_opens_none() {
+        let peers = json!({"name": "a", "networks": ["internal"]});
+        for more in [json!({}), json!({"ports": []}), json!({"allPorts": true, "ports": [{"port": 22}]})] {
+            let mut rule = peers.clone();
+            rule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let message = "ingress a: needs ports, or allPorts: true written out, and not both".to_owned();
+            assert_eq!(said(&json!({"ingress": [rule]})), (message, 0, 0));
+        }
+    }
+
+    #[test]
+    fn an_exception_that_cannot_be_read_closes_its_whole_rule() {
+        let rule = json!({"name": "a", "cidrs": ["198.51.100.0/24"], "except": ["198.51.100.1/26"], "allPorts": true});
+        let (message, ingress, _) = said(&json!({"ingress": [rule]}));
+        assert!(message.contains("198.51.100.1/26 has host bits; write 198.51.100.0/26"), "{message}");
+        assert_eq!(ingress, 0);
+    }
+
+    #[test]
+    fn a_resolver_inside_a_forbidden_range_is_refused() {
+        for address in ["10.96.0.10", "::ffff:10.96.0.10", "169.254.169.254", "nowhere"] {
+            let (message, _, egress) = said(&json!({"dns": {"mode": "Custom", "nameservers": [address]}}));
+            assert!(message.starts_with("dns: ") && message.contains(address), "{message}");
+            assert_eq!(egress, 0);
+        }
+    }
+
+    #[test]
+    fn an_exposed_port_needs_an_ingress_rule_that_opens_it() {
+        let exposed = |port: u16| {
+            said(&json!({
+                "ingress": [{"name": "web", "world": true, "ports": [{"port": 8000, "endPort": 8010}]}],
+                "expose": [{"vm": "web-1", "port": port}],
+            }))
+            .0
+        };
+        assert_eq!(exposed(8010), "");
+        assert_eq!(exposed(8011), "expose web-1: no ingress rule opens TCP 8011: write one, or leave the port out");
+    }
 }

@@ -201,7 +201,7 @@ impl World {
         let tenant = namespace.strip_prefix("cf-").unwrap_or_default();
         let snapshot = NetworkSnapshot {
             network: network.clone(),
-            tenant: self.tenants.get(tenant).map(|_| TenantFact::default()),
+            tenant: self.tenants.get(tenant).map(TenantFact::of),
             home_ready: true,
             config: config.clone(),
             siblings: self.networks_of(tenant).map(ResourceExt::name_any).filter(|sibling| *sibling != name).collect(),

@@ -1,6 +1,8 @@
 //! Pure: from a snapshot to everything the TenantNetwork wants.
 
 mod network_policy;
+#[cfg(test)]
+mod properties;
 
 use std::collections::BTreeSet;
 

@@ -69,3 +69,92 @@ fn ports(ports: &Ports) -> Option<Vec<NetworkPolicyPort>> {
         Ports::Listed(listed) => Some(listed.iter().map(port).collect()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::network::desired::desired;
+    use crate::network::sample::dmz;
+
+    /// The spec of the policy that a network with this spec becomes.
+    fn policy(spec: &Value) -> Value {
+        let plan = desired(&dmz(spec));
+        let mut objects = plan.desired.objects();
+        let body = objects.next().unwrap().body.clone();
+        assert!(objects.next().is_none(), "one network, one policy");
+        body["spec"].clone()
+    }
+
+    #[test]
+    fn a_network_without_rules_says_that_nothing_passes() {
+        assert_eq!(
+            policy(&json!({})),
+            json!({
+                "podSelector": {"matchLabels": {"network.cloudfarm.dev/dmz": "true"}},
+                "policyTypes": ["Ingress", "Egress"],
+            })
+        );
+    }
+
+    #[test]
+    fn every_kind_of_peer_stays_in_the_namespace_or_is_a_block_of_addresses() {
+        let ingress = json!([
+            {"name": "office", "cidrs": ["198.51.100.0/24"], "except": ["198.51.100.64/26"], "ports": [{"port": 22}]},
+            {"name": "inner", "networks": ["internal"], "allPorts": true},
+            {"name": "db", "vms": ["db-1"], "ports": [{"protocol": "UDP", "port": 5000, "endPort": 5010}]},
+        ]);
+        assert_eq!(
+            policy(&json!({"ingress": ingress}))["ingress"],
+            json!([
+                {
+                    "from": [{"ipBlock": {"cidr": "198.51.100.0/24", "except": ["198.51.100.64/26"]}}],
+                    "ports": [{"protocol": "TCP", "port": 22}],
+                },
+                {"from": [{"podSelector": {"matchLabels": {"network.cloudfarm.dev/internal": "true"}}}]},
+                {
+                    "from": [{"podSelector": {"matchLabels": {"cloudfarm.dev/vm": "db-1"}}}],
+                    "ports": [{"protocol": "UDP", "port": 5000, "endPort": 5010}],
+                },
+            ])
+        );
+    }
+
+    #[test]
+    fn the_world_is_all_but_the_forbidden_ranges_of_both_families() {
+        let spec = policy(&json!({"egress": [{"name": "out", "world": true, "allPorts": true}]}));
+        assert_eq!(
+            spec["egress"],
+            json!([{"to": [
+                {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.96.0.0/16", "10.244.0.0/16", "169.254.0.0/16", "192.0.2.0/28"]}},
+                {"ipBlock": {"cidr": "2000::/3", "except": ["2001:db8:244::/56"]}},
+            ]}])
+        );
+    }
+
+    #[test]
+    fn members_reach_each_other_in_both_directions_only_when_it_is_written() {
+        let spec = policy(&json!({"intraNetwork": "Allow"}));
+        let own = json!([{"podSelector": {"matchLabels": {"network.cloudfarm.dev/dmz": "true"}}}]);
+        assert_eq!(spec["ingress"], json!([{"from": own}]));
+        assert_eq!(spec["egress"], json!([{"to": own}]));
+    }
+
+    #[test]
+    fn own_resolvers_and_clocks_get_a_door_each() {
+        let spec = policy(&json!({
+            "dns": {"mode": "Custom", "nameservers": ["203.0.113.53"]},
+            "ntp": ["203.0.113.123"],
+        }));
+        assert_eq!(
+            spec["egress"],
+            json!([
+                {
+                    "to": [{"ipBlock": {"cidr": "203.0.113.53/32"}}],
+                    "ports": [{"protocol": "TCP", "port": 53}, {"protocol": "UDP", "port": 53}],
+                },
+                {"to": [{"ipBlock": {"cidr": "203.0.113.123/32"}}], "ports": [{"protocol": "UDP", "port": 123}]},
+            ])
+        );
+    }
+}
