@@ -1,0 +1,288 @@
+//! Who reaches whom: the rendered policies judged by cyclonus, against tables that people wrote from the manifests.
+//!
+//! `golden/network/<case>/input.yaml` is what a person declares, `reachability.yaml` beside it what they may expect.
+//! The builders, the judge and the tables know nothing of each other. What a table does not list is closed.
+#![allow(clippy::expect_used, clippy::panic)] // a test ends where it fails
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use cloudfarm::render;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// A `reachability.yaml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    /// Every VM of the input and its addresses, separated by commas.
+    vms: BTreeMap<String, String>,
+    /// Addresses that are no pod of a tenant.
+    outside: BTreeMap<String, String>,
+    /// `TCP 22, UDP 53`: what is tried on every pair.
+    probes: String,
+    /// `web-1, app-1 -> resolver: UDP 53, TCP 53`; `all` stands for every probe.
+    open: BTreeMap<String, String>,
+}
+
+struct Case {
+    name: String,
+    policies: Vec<Value>,
+    endpoints: Vec<Endpoint>,
+    flows: Vec<Flow>,
+}
+
+#[derive(Serialize, Clone)]
+#[serde(rename_all = "camelCase")]
+struct Endpoint {
+    /// Name and address, so that each address of a VM is an endpoint.
+    name: String,
+    ip: IpAddr,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    namespace: Value,
+    namespace_labels: Value,
+    labels: Value,
+}
+
+#[derive(Serialize)]
+struct Flow {
+    from: String,
+    to: String,
+    port: u16,
+    protocol: String,
+    #[serde(skip)]
+    expected: bool,
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn cases() -> Vec<Case> {
+    let folder = root().join("tests/golden/network");
+    let mut folders: Vec<PathBuf> =
+        std::fs::read_dir(folder).expect("the cases").map(|entry| entry.expect("a case").path()).collect();
+    folders.sort();
+    assert!(folders.len() >= 8, "only {} cases were found", folders.len());
+    folders.iter().map(|folder| Case::read(folder)).collect()
+}
+
+impl Case {
+    fn read(folder: &Path) -> Self {
+        let name = folder.file_name().expect("a name").to_string_lossy().into_owned();
+        let config = render::documentation_config().expect("a config");
+        let rendered = render::render(&[folder.join("input.yaml")], config);
+        let objects = rendered.unwrap_or_else(|mistakes| panic!("{name}: {mistakes}")).objects;
+        let text = std::fs::read_to_string(folder.join("reachability.yaml")).expect("a table");
+        let table: Table = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let endpoints = endpoints(&name, &table, &objects);
+        let flows = flows(&name, &table, &endpoints);
+        let policies = objects.into_iter().filter(|object| object["kind"] == "NetworkPolicy").collect();
+        Self { name, policies, endpoints, flows }
+    }
+
+    /// What cyclonus says that differs from the table, a sentence for each flow.
+    fn wrong(&self, policies: &[Value]) -> Vec<String> {
+        let answers = ask(policies, &self.endpoints, &self.flows);
+        let differs = self.flows.iter().zip(answers).filter(|(flow, open)| flow.expected != *open);
+        differs
+            .map(|(flow, open)| {
+                let (is, should) = if open { ("open", "closed") } else { ("closed", "open") };
+                format!(
+                    "{}: {} -> {} on {} {} is {is}, the table says {should}",
+                    self.name, flow.from, flow.to, flow.protocol, flow.port
+                )
+            })
+            .collect()
+    }
+}
+
+/// The VMs with the labels that their pods carry, and the addresses outside.
+fn endpoints(case: &str, table: &Table, objects: &[Value]) -> Vec<Endpoint> {
+    let of_kind = |kind: &'static str| objects.iter().filter(move |object| object["kind"] == kind);
+    let name = |object: &Value| object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let namespaces: BTreeMap<String, &Value> =
+        of_kind("Namespace").map(|namespace| (name(namespace), &namespace["metadata"]["labels"])).collect();
+    let machines: BTreeMap<String, &Value> =
+        of_kind("VirtualMachine").map(|machine| (name(machine), machine)).collect();
+    let declared: BTreeSet<&String> = machines.keys().collect();
+    assert_eq!(declared, table.vms.keys().collect(), "{case}: the table's vms are not those that are rendered");
+
+    let pod = |(name, ip): (String, IpAddr)| {
+        let machine = machines[&name];
+        let namespace = machine["metadata"]["namespace"].clone();
+        Endpoint {
+            name: format!("{name} ({ip})"),
+            ip,
+            namespace_labels: namespaces[namespace.as_str().unwrap_or_default()].clone(),
+            namespace,
+            labels: machine["spec"]["template"]["metadata"]["labels"].clone(),
+        }
+    };
+    let outside = |(name, ip): (String, IpAddr)| Endpoint {
+        name: format!("{name} ({ip})"),
+        ip,
+        namespace: Value::Null,
+        namespace_labels: json!({}),
+        labels: json!({}),
+    };
+    addresses(&table.vms).map(pod).chain(addresses(&table.outside).map(outside)).collect()
+}
+
+fn addresses(named: &BTreeMap<String, String>) -> impl Iterator<Item = (String, IpAddr)> {
+    named.iter().flat_map(|(name, addresses)| {
+        list(addresses).map(move |address| (name.clone(), address.parse().expect("an IP address")))
+    })
+}
+
+fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim)
+}
+
+/// Every probe on every pair of endpoints of one family, one of them a VM at least.
+fn flows(case: &str, table: &Table, endpoints: &[Endpoint]) -> Vec<Flow> {
+    let mut open = open(case, table);
+    let mut flows = Vec::new();
+    let pairs = endpoints.iter().flat_map(|from| endpoints.iter().map(move |to| (from, to)));
+    let short = |endpoint: &Endpoint| endpoint.name.split(' ').next().unwrap_or_default().to_owned();
+    for (from, to) in pairs.filter(|(from, to)| {
+        short(from) != short(to)
+            && from.ip.is_ipv4() == to.ip.is_ipv4()
+            && !(from.namespace.is_null() && to.namespace.is_null())
+    }) {
+        for probe in list(&table.probes) {
+            let (protocol, port) = probe.split_once(' ').expect("a protocol and a port");
+            flows.push(Flow {
+                from: from.name.clone(),
+                to: to.name.clone(),
+                port: port.parse().expect("a port"),
+                protocol: protocol.to_owned(),
+                expected: open.get_mut(&(short(from), short(to), probe.to_owned())).map(|used| *used = true).is_some(),
+            });
+        }
+    }
+    let unused: Vec<_> = open.into_iter().filter(|(_, used)| !used).map(|(flow, _)| flow).collect();
+    assert!(unused.is_empty(), "{case}: listed as open and never tried: {unused:?}");
+    flows
+}
+
+/// The listed flows, and whether one of them has been tried yet.
+fn open(case: &str, table: &Table) -> BTreeMap<(String, String, String), bool> {
+    let mut open = BTreeMap::new();
+    for (who, what) in &table.open {
+        let (from, to) = who.split_once(" -> ").unwrap_or_else(|| panic!("{case}: {who:?} has no arrow"));
+        let what = if what == "all" { &table.probes } else { what };
+        for (from, to) in list(from).flat_map(|from| list(to).map(move |to| (from, to))) {
+            for probe in list(what) {
+                open.insert((from.to_owned(), to.to_owned(), probe.to_owned()), false);
+            }
+        }
+    }
+    open
+}
+
+/// Asks cyclonus about every flow at once.
+fn ask(policies: &[Value], endpoints: &[Endpoint], flows: &[Flow]) -> Vec<bool> {
+    static ORACLE: OnceLock<PathBuf> = OnceLock::new();
+    let mut oracle = Command::new(ORACLE.get_or_init(built))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the oracle starts");
+    let question = json!({"policies": policies, "endpoints": endpoints, "flows": flows});
+    oracle.stdin.take().expect("a pipe").write_all(question.to_string().as_bytes()).expect("asked");
+    let output = oracle.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "the oracle gave no answer");
+    let answers: Vec<bool> = serde_json::from_slice(&output.stdout).expect("a list of answers");
+    assert_eq!(answers.len(), flows.len());
+    answers
+}
+
+/// Builds the oracle once; what is built and about how long it takes goes to standard error.
+fn built() -> PathBuf {
+    let build = Command::new(root().join("tests/controlplane/build.sh"))
+        .arg("oracle")
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("build.sh starts");
+    assert!(build.status.success(), "the oracle could not be built");
+    PathBuf::from(String::from_utf8_lossy(&build.stdout).trim()).join("oracle")
+}
+
+#[test]
+fn every_case_is_open_where_its_table_says_and_closed_everywhere_else() {
+    let cases = cases();
+    let wrong: Vec<String> = cases.iter().flat_map(|case| case.wrong(&case.policies)).collect();
+    assert!(wrong.is_empty(), "{} flows differ:\n{}", wrong.len(), wrong.join("\n"));
+    let flows: usize = cases.iter().map(|case| case.flows.len()).sum();
+    println!("{flows} flows in {} cases", cases.len());
+}
+
+/// Otherwise a judge that answers "closed" to everything would pass for a wall.
+#[test]
+fn without_policies_everything_is_open() {
+    for case in cases() {
+        assert!(ask(&[], &case.endpoints, &case.flows).into_iter().all(|open| open), "{}", case.name);
+    }
+}
+
+/// A change of one policy for the worse.
+type Damage = fn(&mut Value);
+
+/// A table that cannot tell damaged policies from sound ones proves nothing.
+#[test]
+fn every_damage_to_the_policies_is_noticed_by_the_tables() {
+    let kinds: [(&str, Damage); 4] = [
+        ("the policies are gone", |policy| *policy = Value::Null),
+        ("exceptions are forgotten", |policy| forget(policy, "except")),
+        ("ranges end where they begin", |policy| forget(policy, "endPort")),
+        ("ports are forgotten", |policy| forget(policy, "ports")),
+    ];
+    let cases = cases();
+    for (what, damage) in kinds {
+        let touched: Vec<_> = cases.iter().filter_map(|case| Some((case, damaged(case, damage)?))).collect();
+        assert!(!touched.is_empty(), "no case where {what}");
+        for (case, policies) in touched {
+            assert!(!case.wrong(&policies).is_empty(), "{}: {what}, and the table does not notice", case.name);
+        }
+    }
+    let noticed =
+        |case: &Case| damaged(case, every_namespace).is_some_and(|policies| !case.wrong(&policies).is_empty());
+    assert!(cases.iter().any(noticed), "peers of every namespace are let in, and no table notices");
+}
+
+/// The case's policies with the damage done to those of its networks, if that changes one of them.
+fn damaged(case: &Case, damage: Damage) -> Option<Vec<Value>> {
+    let mut policies = case.policies.clone();
+    let of_network =
+        |policy: &&mut Value| policy["metadata"]["name"].as_str().is_some_and(|name| name.starts_with("network-"));
+    policies.iter_mut().filter(of_network).for_each(damage);
+    (policies != case.policies).then(|| policies.into_iter().filter(|policy| !policy.is_null()).collect())
+}
+
+/// Removes a field wherever it is.
+fn forget(value: &mut Value, field: &str) {
+    match value {
+        Value::Object(fields) => {
+            fields.remove(field);
+            fields.values_mut().for_each(|inner| forget(inner, field));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|inner| forget(inner, field)),
+        _ => {}
+    }
+}
+
+/// Peers are looked for in every namespace instead of the policy's own.
+fn every_namespace(policy: &mut Value) {
+    for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
+        let rules = policy["spec"].get_mut(direction).and_then(Value::as_array_mut).into_iter().flatten();
+        let peers = rules.filter_map(|rule| rule[peers].as_array_mut()).flatten();
+        for peer in peers.filter(|peer| peer["podSelector"].is_object()) {
+            peer["namespaceSelector"] = json!({});
+        }
+    }
+}
