@@ -61,6 +61,9 @@ async fn scenario(tenants: usize, runs: usize, report: &mut Report) {
     let plane = Plane::start(&format!("bench-{tenants}"), Some("none"));
     let admin = plane.admin().await;
     let writer = Client::try_from(plane.operator_config().await).expect("client");
+    let empty = OperatorProcess::start(&plane).await;
+    report.add(tenants, "memory with no tenant [MB]", empty.settled_mb().await);
+    empty.stop().await;
     for run in 0..runs {
         eprintln!("{tenants} tenants, run {} of {runs}: the bare client", run + 1);
         report.add(
@@ -81,8 +84,10 @@ fn names(letter: &str, run: usize, tenants: usize) -> Vec<String> {
 async fn operator_run(plane: &Plane, admin: &Client, run: usize, tenants: usize, report: &mut Report) {
     let operator = OperatorProcess::start(plane).await;
     if run == 0 {
-        report.add(tenants, "memory before the first declaration of this scenario [MB]", operator.resident_mb());
+        report.add(tenants, "memory with the bare client's tenants [MB]", operator.resident_mb());
     }
+    // The bare client writes made-up statuses; the operator puts them right first.
+    operator.settled_mb().await;
     let mark = Mark::now(plane);
     let names = names("o", run, tenants);
     report.add(tenants, "onboarding, operator [s]", onboard(admin, &names).await.as_secs_f64());
@@ -138,7 +143,9 @@ async fn restart(plane: &Plane, admin: &Client, tenants: usize, report: &mut Rep
         let operator = OperatorProcess::start(plane).await;
         report.add(tenants, "restart to ready [s]", began.elapsed().as_secs_f64());
         operator.settled_mb().await;
-        let writes = mark.calls(plane).await.iter().filter(|call| call.writes()).count();
+        let calls = mark.calls(plane).await;
+        let writes =
+            calls.iter().filter(|call| call.writes()).inspect(|call| eprintln!("written at restart: {call:?}")).count();
         report.add(tenants, "writes at restart", count(writes));
         operator.stop().await;
     }
