@@ -61,3 +61,141 @@ fn unwanted(desired: &Desired, observed: impl Iterator<Item = Observation>) -> V
         .filter(|object| object.reference.kind.prunable() && !wanted.contains(&object.reference))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::sync::{Arc, Mutex};
+
+    use kube::Client;
+    use kube::client::Body;
+    use serde_json::json;
+
+    use super::*;
+    use crate::cluster::object::{Digest, Facts, Owner, OwnerKind};
+    use crate::cluster::write::Writer;
+    use crate::operator::metrics::Metrics;
+
+    /// A cluster whose API server only writes down what it is asked.
+    fn cluster() -> (Cluster, Arc<Mutex<Vec<String>>>) {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let log = asked.clone();
+        let server = tower::service_fn(move |request: http::Request<Body>| {
+            let log = log.clone();
+            async move {
+                let line = format!("{} {}", request.method(), request.uri().path());
+                let body = request.into_body().collect_bytes().await.unwrap_or_default();
+                log.lock().unwrap().push(format!("{line} {}", String::from_utf8_lossy(&body)));
+                Ok::<_, std::convert::Infallible>(http::Response::new(Body::from(b"{}".to_vec())))
+            }
+        });
+        let writer = Writer::new(Client::new(server, "default"), 4, Arc::new(Metrics::default()));
+        (Cluster::new(writer), asked)
+    }
+
+    fn seen(kind: Kind, name: &str, owner: &str, owner_uid: &str) -> Observation {
+        Observation {
+            reference: Reference { kind, namespace: Some("cf-plum".into()), name: name.into() },
+            uid: format!("uid-of-{name}"),
+            resource_version: "7".into(),
+            owner: owner.into(),
+            owner_uid: owner_uid.into(),
+            tenant: "plum".into(),
+            ours: true,
+            digest: Digest::of(&json!(null)),
+            facts: Facts::None,
+            deleting: false,
+        }
+    }
+
+    fn nothing_wanted() -> Desired {
+        let owner = Owner {
+            kind: OwnerKind::Tenant,
+            namespace: None,
+            name: "plum".into(),
+            uid: "t-uid".into(),
+            tenant: "plum".into(),
+        };
+        Desired { keep: BTreeSet::new(), ..Desired::nothing(owner, &BTreeMap::new()) }
+    }
+
+    async fn pass(cluster: &Cluster) -> Applied {
+        let mut applied = Applied::default();
+        prune(cluster, &nothing_wanted(), &mut applied).await;
+        applied
+    }
+
+    fn everything_listed(cluster: &Cluster, objects: &[Observation]) {
+        for kind in ORDER {
+            let of_kind = objects.iter().filter(|object| object.reference.kind == kind).cloned().collect();
+            cluster.observed.replace(kind, of_kind);
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_deleted_while_any_watch_is_in_trouble_and_it_is_said() {
+        let (cluster, asked) = cluster();
+        everything_listed(&cluster, &[seen(Kind::RoleBinding, "stale", "Tenant/plum", "t-uid")]);
+        cluster.observed.mark(Kind::NetworkPolicy, false);
+        let applied = pass(&cluster).await;
+        assert!(asked.lock().unwrap().is_empty(), "{asked:?}");
+        assert!(applied.faults[0].message.contains("kept until every watch is complete"));
+
+        cluster.observed.mark(Kind::NetworkPolicy, true);
+        pass(&cluster).await;
+        assert_eq!(asked.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_delete_names_the_uid_and_the_version_that_were_seen() {
+        let (cluster, asked) = cluster();
+        everything_listed(&cluster, &[seen(Kind::RoleBinding, "stale", "Tenant/plum", "t-uid")]);
+        pass(&cluster).await;
+        let asked = asked.lock().unwrap()[0].clone();
+        assert!(asked.starts_with("DELETE ") && asked.contains("/rolebindings/stale"), "{asked}");
+        assert!(asked.contains("\"uid\":\"uid-of-stale\"") && asked.contains("\"resourceVersion\":\"7\""), "{asked}");
+    }
+
+    #[tokio::test]
+    async fn what_belongs_to_others_or_holds_data_is_never_pruned() {
+        let (cluster, asked) = cluster();
+        let mut stranger = seen(Kind::NetworkPolicy, "stranger", "Tenant/plum", "t-uid");
+        stranger.ours = false;
+        everything_listed(
+            &cluster,
+            &[
+                stranger,
+                seen(Kind::NetworkPolicy, "of-a-network", "TenantNetwork/dmz", "n-uid"),
+                seen(Kind::NetworkPolicy, "of-an-earlier-incarnation", "Tenant/plum", "t-uid-before"),
+            ],
+        );
+        for kind in [Kind::DataVolume, Kind::ResourceQuota, Kind::LimitRange] {
+            cluster.observed.replace(kind, vec![seen(kind, "data", "Tenant/plum", "t-uid")]);
+        }
+        pass(&cluster).await;
+        assert!(asked.lock().unwrap().is_empty(), "{asked:?}");
+    }
+
+    #[tokio::test]
+    async fn walls_stay_until_the_vms_inside_are_gone() {
+        let (cluster, asked) = cluster();
+        cluster.set_installed(Kind::VirtualMachine, true);
+        let (vm, wall) = (
+            seen(Kind::VirtualMachine, "vm", "Tenant/plum", "t-uid"),
+            seen(Kind::NetworkPolicy, "wall", "Tenant/plum", "t-uid"),
+        );
+        everything_listed(&cluster, &[vm.clone(), wall]);
+        pass(&cluster).await;
+        assert!(asked.lock().unwrap().iter().all(|line| line.contains("/virtualmachines/vm")), "{asked:?}");
+        cluster.observed.see(Observation { deleting: true, resource_version: "8".into(), ..vm.clone() });
+        pass(&cluster).await;
+        assert_eq!(
+            asked.lock().unwrap().len(),
+            1,
+            "a VM that is going is neither deleted again nor robbed of its wall"
+        );
+        cluster.observed.forget(&vm);
+        pass(&cluster).await;
+        assert!(asked.lock().unwrap()[1].contains("/networkpolicies/wall"), "{asked:?}");
+    }
+}
