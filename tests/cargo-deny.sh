@@ -23,11 +23,12 @@ else
   exec 9>&-
 fi
 
-"$deny" --locked check bans licenses sources
+# Graphs of who needs a duplicate are left out: `cargo tree --duplicates` draws them for whoever wants to act.
+"$deny" --locked check --hide-inclusion-graph bans licenses sources
 
 # The one part that needs more than crates.io. Not to reach it is no verdict about this change, and is said.
 if timeout 120 "$deny" --locked fetch db >/dev/null 2>&1; then
-  "$deny" --locked check --disable-fetch advisories
+  "$deny" --locked check --disable-fetch --hide-inclusion-graph advisories
 else
   echo "advisories were NOT checked: their database cannot be fetched from here" >&2
 fi
