@@ -465,8 +465,12 @@ async fn layer2_and_vlan_networks_are_accepted_and_say_that_nothing_makes_them_y
     );
     let lan = condition(&world::networks(&client, "vlans"), "lan", "BackendReady", "False").await;
     assert!(message(&lan, "FullyEnforced").contains("spec.tls"), "{lan:#}");
-    let object = condition(&world::tenants(&client), "vlans", "VirtualMachinesReady", "False").await;
-    assert!(message(&object, "VirtualMachinesReady").contains("cannot attach"));
+    // The Tenant may have been looked at before its network was seen; then it says first that there is none.
+    eventually("the Tenant to say why its VM is not made", || async {
+        let object = condition(&world::tenants(&client), "vlans", "VirtualMachinesReady", "False").await;
+        message(&object, "VirtualMachinesReady").contains("cannot attach").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -140,13 +140,14 @@ pub enum IntraNetwork {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[x_kube(validation = Rule::new("isCIDR(self.cidr) && cidr(self.cidr).masked() == cidr(self.cidr)").message("subnets[].cidr must be a network without host bits, such as 10.20.0.0/24"))]
 #[x_kube(validation = Rule::new("!has(self.gateway) || !isCIDR(self.cidr) || isIP(self.gateway) && cidr(self.cidr).containsIP(self.gateway)").message("subnets[].gateway must be an address inside its cidr"))]
+#[x_kube(validation = Rule::new("!has(self.reserved) || !isCIDR(self.cidr) || self.reserved.all(r, isIP(r) ? cidr(self.cidr).containsIP(r) : isCIDR(r) && cidr(self.cidr).containsCIDR(r))").message("subnets[].reserved must hold addresses or networks inside its cidr, such as 10.20.0.10 or 10.20.0.128/25"))]
 pub struct Subnet {
     #[schemars(length(min = 4, max = 43))]
     pub cidr: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 45))]
     pub gateway: Option<String>,
-    /// Addresses given to nobody.
+    /// Addresses and networks given to nobody.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 45)), extend("x-kubernetes-list-type" = "set"))]
     pub reserved: Vec<String>,
