@@ -12,7 +12,7 @@ if [ "${CLUSTER:-}" = current ]; then
   command -v kubectl >/dev/null || { echo "kubectl is needed for CLUSTER=current" >&2; exit 1; }
   mkdir -p "$dir/bin"
   ln -sf "$(command -v kubectl)" "$dir/bin/kubectl"
-  kubectl config view --raw --minify --flatten > "$dir/kubeconfig"
+  (umask 077; kubectl config view --raw --minify --flatten > "$dir/kubeconfig")
   echo "using the cluster of your current context: $(kubectl config current-context)"
   echo "building cloudfarm (about 2 minutes the first time)"
   cargo build --locked --quiet --bin cloudfarm

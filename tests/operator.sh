@@ -20,7 +20,12 @@ if running && ready; then echo "the operator is already running"; exit 0; fi
 
 token=$("$kubectl" create token cloudfarm --namespace cloudfarm-system --duration 24h)
 umask 077
-"$kubectl" config view --raw --minify | sed -e '/client-certificate-data:/d' -e "s|client-key-data:.*|token: $token|" > "$dir/operator.kubeconfig"
+"$kubectl" config view --raw --minify --flatten > "$dir/operator.kubeconfig"
+person=$("$kubectl" --kubeconfig "$dir/operator.kubeconfig" config view -o jsonpath='{.contexts[0].context.user}')
+own() { "$kubectl" --kubeconfig "$dir/operator.kubeconfig" config "$@" >/dev/null; }
+own set-credentials operator --token="$token"
+own set-context --current --user=operator
+own delete-user "$person" # whatever way that person signs in, the operator has its own rights only
 
 : > "$dir/operator.log"
 KUBECONFIG=$dir/operator.kubeconfig NO_COLOR=1 setsid nohup "$binary" --log-format json run \

@@ -85,7 +85,7 @@ fn absence_is_never_consent() {
         ("a date that does not exist", alive(Some("2026-02-30")), RetentionPhase::Failed),
         ("no date at all", alive(Some("")), RetentionPhase::Failed),
         ("a time instead of a date", alive(Some("2026-09-30T00:00:00Z")), RetentionPhase::Failed),
-        ("a Tenant that is gone and left no date", TenantState::Vanished, RetentionPhase::Orphaned),
+        ("a Tenant that was never seen", TenantState::Vanished, RetentionPhase::Idle),
         ("a Tenant that cannot be read", TenantState::Unknown, RetentionPhase::Failed),
     ];
     for (case, tenant, wanted) in doubtful {

@@ -141,14 +141,15 @@ pub struct Owner {
 impl Owner {
     /// Metadata of an object made for this owner: name, our labels and the owner's annotations.
     ///
-    /// An owner reference is set only by a TenantNetwork, whose policies hold no data and no wall: the garbage
-    /// collector then takes them along even while the operator is down. Nothing is ever owned by a Tenant (I8).
+    /// An owner reference is set where nothing holds data or is a wall: on a TenantNetwork's policy and a Retention's
+    /// CronJob. The garbage collector takes them along even while the operator is down. Nothing is ever owned by a
+    /// Tenant (I8).
     #[must_use]
     pub fn metadata(&self, namespace: Option<&str>, name: impl Into<String>) -> ObjectMeta {
-        let owner_references = (self.kind == OwnerKind::TenantNetwork).then(|| {
+        let owner_references = (self.kind != OwnerKind::Tenant).then(|| {
             vec![OwnerReference {
                 api_version: format!("{}/v1alpha1", labels::GROUP),
-                kind: "TenantNetwork".into(),
+                kind: format!("{:?}", self.kind),
                 name: self.name.clone(),
                 uid: self.uid.clone(),
                 ..OwnerReference::default()

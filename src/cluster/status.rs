@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::write::{WriteError, Writer};
+use crate::api::labels::FIELD_MANAGER;
 
 /// Last written statuses the watch has not shown yet, by uid.
 #[derive(Debug, Default)]
@@ -76,7 +77,7 @@ impl StatusBook {
         let resource = ApiResource::erase::<K>(&());
         let body = body(&resource, object, &status);
         let version_written =
-            writer.status(&resource, object.namespace().as_deref(), &object.name_any(), &body).await?;
+            writer.status(&resource, object.namespace().as_deref(), &object.name_any(), FIELD_MANAGER, &body).await?;
         let written = Written { resource_version: version(Some(&version_written)), status };
         self.lock().insert(object.uid().unwrap_or_default(), written);
         Ok(true)

@@ -101,17 +101,19 @@ impl Writer {
         observe(reference, value)
     }
 
-    /// Replaces the status of one of our own objects. Returns the new resource version.
+    /// Applies the status of one of our own objects: what this manager said before and does not say now goes, what
+    /// another one said stays. Returns the new resource version.
     pub async fn status(
         &self,
         resource: &kube::api::ApiResource,
         namespace: Option<&str>,
         name: &str,
+        manager: &str,
         body: &Value,
     ) -> Result<String, WriteError> {
         use kube::Resource;
         let request = Url::new(DynamicObject::url_path(resource, namespace))
-            .patch_subresource("status", name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(body))
+            .patch_subresource("status", name, &PatchParams::apply(manager).force(), &Patch::Apply(body))
             .map_err(unsendable)?;
         let value = self.call("status", &resource.kind, request).await?;
         Ok(value.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default().to_owned())

@@ -25,6 +25,7 @@ pub fn manifests() -> Vec<Value> {
         service_account("cloudfarm-purge"),
     ];
     all.extend(roles::operator());
+    all.extend(roles::purge());
     all.extend(roles::tenants());
     all.extend(policies::policies());
     all

@@ -53,6 +53,21 @@ pub fn operator() -> Vec<Value> {
     ]
 }
 
+/// The purge's own identity. It reads the Retention to tell why it refuses; what a purge needs beyond that is given for
+/// one tenant and one run, by the version that deletes.
+pub fn purge() -> Vec<Value> {
+    vec![
+        cluster_role("cloudfarm-purge", &[rule("cloudfarm.dev", &["retentions"], &["get"])]),
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "cloudfarm-purge"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cloudfarm-purge"},
+            "subjects": [{"kind": "ServiceAccount", "name": "cloudfarm-purge", "namespace": NAMESPACE}],
+        }),
+    ]
+}
+
 /// What a customer's people may do in their own namespace. Never `admin` or `edit`: those grow with every aggregated
 /// role somebody installs.
 pub fn tenants() -> Vec<Value> {

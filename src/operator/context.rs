@@ -32,6 +32,10 @@ const EVENT_TIMEOUT: Duration = Duration::from_secs(2);
 /// First and longest wait between tries of one object.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(5));
 
+/// Says that an object cannot be decoded. A field manager of its own, so that saying it takes nothing away of what was
+/// said before, such as the uids and the end date that a Retention has pinned.
+const UNDECODABLE: &str = "cloudfarm-undecodable";
+
 /// Shared by all controllers of the process.
 pub struct Context {
     pub cluster: Cluster,
@@ -133,7 +137,7 @@ impl Context {
         let namespace = error.metadata.namespace.as_deref();
         self.cluster
             .writer
-            .status(&resource, namespace, &name, &body)
+            .status(&resource, namespace, &name, UNDECODABLE, &body)
             .await
             .map(|_| Action::await_change())
             .map_err(|error| Again(error.to_string()))

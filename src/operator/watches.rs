@@ -166,7 +166,10 @@ async fn managed<K: Managed>(api: Api<DeserializeGuard<K>>, context: Arc<Context
             continue;
         }
         context.metrics.watch_event(&format!("{kind:?}"), context.clock.now().as_second());
-        context.cluster.observed.mark(kind, true);
+        // A page of a list that is under way proves nothing yet.
+        if matches!(event, Ok(Event::Apply(_) | Event::Delete(_))) {
+            context.cluster.observed.mark(kind, true);
+        }
         match event {
             Ok(Event::Init) => {
                 listing.clear();

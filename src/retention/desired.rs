@@ -30,6 +30,8 @@ pub enum Ending {
     None,
     /// It ends, or has ended.
     On(Dates),
+    /// The Tenant has not been seen yet.
+    NotDeclared,
     /// The Tenant is gone and left no end date.
     Orphaned,
     /// Something cannot be read or is contradictory; everything is kept.
@@ -62,7 +64,7 @@ pub fn desired(snapshot: &RetentionSnapshot) -> Plan {
     let desired = match (&ending, schedule) {
         (Ending::Unknown | Ending::Doubtful(_), _) | (_, Err(_)) => Desired::nothing(owner, &snapshot.observed),
         (Ending::On(_), Ok(schedule)) => of(owner.clone(), vec![cron_job(snapshot, &owner, &schedule)]),
-        (Ending::None | Ending::Orphaned, Ok(_)) => of(owner, Vec::new()),
+        (Ending::None | Ending::NotDeclared | Ending::Orphaned, Ok(_)) => of(owner, Vec::new()),
     };
     Plan { desired, ending }
 }
@@ -81,13 +83,15 @@ fn ending(snapshot: &RetentionSnapshot) -> Ending {
     if let Err(error) = spec.schedule.parse::<Schedule>() {
         return Ending::Doubtful(error.to_string());
     }
+    let seen_before = snapshot.retention.status.as_ref().is_some_and(|status| status.pinned.is_some());
     let pinned = snapshot.retention.status.as_ref().and_then(|status| status.end_date.clone());
     let written = match &snapshot.tenant {
         TenantState::Unknown => return Ending::Unknown,
         TenantState::Present { end_date: None, .. } => return Ending::None,
         TenantState::Present { end_date: Some(date), .. } => date.clone(),
         TenantState::Vanished => match pinned.or_else(|| spec.end_date.clone()) {
-            None => return Ending::Orphaned,
+            None if seen_before => return Ending::Orphaned,
+            None => return Ending::NotDeclared,
             Some(date) => date,
         },
     };

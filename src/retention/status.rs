@@ -53,7 +53,7 @@ fn phase(snapshot: &RetentionSnapshot, ending: &Ending, held: bool) -> Retention
     match ending {
         Ending::Doubtful(_) | Ending::Unknown => RetentionPhase::Failed,
         Ending::Orphaned => RetentionPhase::Orphaned,
-        Ending::None => RetentionPhase::Idle,
+        Ending::None | Ending::NotDeclared => RetentionPhase::Idle,
         Ending::On(dates) if snapshot.now < dates.ends_at => RetentionPhase::Idle,
         Ending::On(_) if held => RetentionPhase::Held,
         Ending::On(dates) if snapshot.now >= dates.deadline => RetentionPhase::Overdue,
@@ -94,6 +94,7 @@ fn scheduled(snapshot: &RetentionSnapshot, plan: &Plan, applied: &Applied) -> Ve
     }
     match &plan.ending {
         Ending::None => Verdict::bad(type_, Reason::NoEndDate, "the contract has no end date: everything is kept"),
+        Ending::NotDeclared => Verdict::bad(type_, Reason::TenantNotFound, "no Tenant of this name has been seen yet"),
         Ending::Orphaned => Verdict::bad(type_, Reason::Orphaned, orphaned()),
         Ending::Doubtful(doubt) => Verdict::bad(type_, Reason::Invalid, format!("everything is kept: {doubt}")),
         Ending::Unknown => Verdict::bad(type_, Reason::NotSynced, "the Tenant cannot be read: everything is kept"),
@@ -161,7 +162,10 @@ fn stalled(plan: &Plan, applied: &Applied) -> Verdict {
         (Ending::Doubtful(doubt), _) => Verdict::new(type_, Status::True, Reason::Invalid, doubt.clone()),
         (_, Some(fault)) => {
             let message = format!("{}: {}", fault.reference, fault.message);
-            Verdict::new(type_, Status::True, Reason::ForeignObject, message)
+            {
+                let reason = if fault.cause == Cause::Foreign { Reason::ForeignObject } else { Reason::Refused };
+                Verdict::new(type_, Status::True, reason, message)
+            }
         }
         _ => Verdict::new(type_, Status::False, Reason::AsDeclared, "nothing waits for a person"),
     }

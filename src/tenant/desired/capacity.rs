@@ -118,14 +118,14 @@ fn obstacle(
             ));
         }
     };
-    let beyond = beyond_contract(machine, size, allocation);
-    if beyond.is_none() || there {
+    let obstacle = beyond_contract(machine, size, allocation)
+        .map(|message| (Reason::CapacityExceeded, message))
+        .or_else(|| network_obstacle(home, machine))
+        .or_else(|| disk_obstacle(home, machine, disks));
+    if obstacle.is_none() || there {
         take(machine, size, allocation);
     }
-    if let Some(message) = beyond {
-        return Some((Reason::CapacityExceeded, message));
-    }
-    network_obstacle(home, machine).or_else(|| disk_obstacle(home, machine, disks))
+    obstacle
 }
 
 fn size(home: &Home, machine: &DeclaredMachine) -> Result<Size, String> {
