@@ -134,17 +134,19 @@ async fn run(
     apply(plane, &change);
     let everything: Vec<Value> = before.iter().chain(&change).cloned().collect();
     // The future runs on after a crash: whoever waits does not know that the process was another one.
-    let settle = settled(client, name, &everything, story.gone);
-    tokio::pin!(settle);
-    tokio::select! {
-        () = &mut settle => {}
+    let rest = async {
+        settled(client, name, &everything, story.gone).await;
+        come_to_rest(client, name, wanted).await
+    };
+    tokio::pin!(rest);
+    let state = tokio::select! {
+        state = &mut rest => state,
         () = faults.crashed.notified() => {
             operator.kill().await;
             operator = Operator::start(plane).await;
-            settle.await;
+            rest.await
         }
-    }
-    let state = come_to_rest(client, name, wanted).await;
+    };
     operator.stop().await;
     Run {
         writes: faults.writes(),
