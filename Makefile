@@ -32,12 +32,12 @@ down: ## stop them and remove their data
 bench: ## the numbers of ARCHITECTURE.md for 100 and 1,000 tenants, against a bare client
 	@tests/controlplane/build.sh etcd kubernetes kwok >/dev/null
 	@cargo build --locked --release --bin cloudfarm
-	@cargo bench --locked --quiet --bench scale -- --tenants 100,1000 --runs 3
+	@cargo bench --locked --quiet --profile release --bench scale -- --tenants 100,1000 --runs 3
 
 bench-large: ## the same for 10,000 tenants
 	@tests/controlplane/build.sh etcd kubernetes kwok >/dev/null
 	@cargo build --locked --release --bin cloudfarm
-	@cargo bench --locked --quiet --bench scale -- --tenants 10000 --runs 1
+	@cargo bench --locked --quiet --profile release --bench scale -- --tenants 10000 --runs 1
 
 generate: ## crds/, their API reference, charts/cloudfarm/generated/
 	@cargo run --quiet --locked -- crds --dir crds

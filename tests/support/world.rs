@@ -154,37 +154,48 @@ pub fn message(object: &Value, type_: &str) -> String {
 
 /// Everything that stands for a tenant, without what differs from run to run, under names without the tenant's own.
 pub async fn end_state(client: &Client, tenant: &str) -> BTreeMap<String, Value> {
-    let kinds = [
-        resource("", "v1", "Namespace", "namespaces"),
+    let (customer, derived) = (format!("cf-{tenant}"), format!("cfd-{tenant}"));
+    let inside = [
         resource("", "v1", "ResourceQuota", "resourcequotas"),
         resource("", "v1", "LimitRange", "limitranges"),
         resource("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
         resource("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
         resource("cdi.kubevirt.io", "v1beta1", "DataVolume", "datavolumes"),
         resource("kubevirt.io", "v1", "VirtualMachine", "virtualmachines"),
-        resource("batch", "v1", "CronJob", "cronjobs"),
-        resource("cloudfarm.dev", "v1alpha1", "Tenant", "tenants"),
         resource("cloudfarm.dev", "v1alpha1", "TenantNetwork", "tenantnetworks"),
-        resource("cloudfarm.dev", "v1alpha1", "Retention", "retentions"),
     ];
-    let mut state = BTreeMap::new();
-    for kind in kinds {
-        let api = Api::<DynamicObject>::all_with(client.clone(), &kind);
-        for object in api.list(&ListParams::default()).await.expect("a list").items {
-            let namespace = object.metadata.namespace.clone().unwrap_or_default();
-            let name = object.metadata.name.clone().unwrap_or_default();
-            let homes = [format!("cf-{tenant}"), format!("cfd-{tenant}")];
-            let its = homes.contains(&namespace)
-                || homes.contains(&name)
-                || name == tenant
-                || name == format!("cf-purge-{tenant}");
-            if its {
-                let key = format!("{} {namespace}/{name}", kind.kind).replace(tenant, "<tenant>");
-                state.insert(key, normal(&kind.kind, &serde_json::to_value(object).expect("JSON"), tenant));
-            }
+    let namespaces = Api::<DynamicObject>::all_with(client.clone(), &resource("", "v1", "Namespace", "namespaces"));
+    let cron_jobs = Api::<DynamicObject>::namespaced_with(
+        client.clone(),
+        "cloudfarm-system",
+        &resource("batch", "v1", "CronJob", "cronjobs"),
+    );
+    let purge = format!("cf-purge-{tenant}");
+    let named = [
+        ("Namespace", &namespaces, customer.as_str()),
+        ("Namespace", &namespaces, derived.as_str()),
+        ("Tenant", &tenants(client), tenant),
+        ("Retention", &retentions(client), tenant),
+        ("CronJob", &cron_jobs, purge.as_str()),
+    ];
+    let mut found = Vec::new();
+    for (kind, api, name) in named {
+        found.extend(api.get_opt(name).await.expect("an answer").map(|object| (kind.to_owned(), object)));
+    }
+    for kind in &inside {
+        for namespace in [&customer, &derived] {
+            let api = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, kind);
+            let list = api.list(&ListParams::default()).await.expect("a list");
+            found.extend(list.items.into_iter().map(|object| (kind.kind.clone(), object)));
         }
     }
-    state
+    let entry = |(kind, object): (String, DynamicObject)| {
+        let namespace = object.metadata.namespace.clone().unwrap_or_default();
+        let name = object.metadata.name.clone().unwrap_or_default();
+        let key = format!("{kind} {namespace}/{name}").replace(tenant, "<tenant>");
+        (key, normal(&kind, &serde_json::to_value(object).expect("JSON"), tenant))
+    };
+    found.into_iter().map(entry).collect()
 }
 
 fn normal(kind: &str, object: &Value, tenant: &str) -> Value {
