@@ -4,13 +4,21 @@ use std::sync::LazyLock;
 
 use jsonschema::{Draft, Validator};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
 use super::read::{Document, Mistake};
 use crate::api::labels::GROUP;
-use crate::api::manifest::all_crds;
+use crate::api::retention::Retention;
+use crate::api::tenant::Tenant;
+use crate::api::tenant_network::TenantNetwork;
 
-static CRDS: LazyLock<Vec<CustomResourceDefinition>> = LazyLock::new(all_crds);
+/// Schemas by kind, each made when the first document of that kind comes.
+static SCHEMAS: [(&str, LazyLock<Value>); 3] = [
+    ("Tenant", LazyLock::new(|| schema(&Tenant::crd()))),
+    ("TenantNetwork", LazyLock::new(|| schema(&TenantNetwork::crd()))),
+    ("Retention", LazyLock::new(|| schema(&Retention::crd()))),
+];
 
 /// Everything that is wrong with a document of ours; documents of others are not looked at.
 #[must_use]
@@ -22,25 +30,26 @@ pub fn check(document: &Document) -> Vec<Mistake> {
     if !version.starts_with(GROUP) {
         return Vec::new();
     }
-    let Some(schema) = CRDS.iter().find(|crd| crd.spec.names.kind == document.kind()).and_then(schema) else {
-        let known: Vec<&str> = CRDS.iter().map(|crd| crd.spec.names.kind.as_str()).collect();
+    let Some((_, schema)) = SCHEMAS.iter().find(|(kind, _)| *kind == document.kind()) else {
+        let known = SCHEMAS.each_ref().map(|(kind, _)| *kind);
         return vec![document.mistake("kind", format!("{GROUP} has no such kind; it has {}", known.join(", ")))];
     };
     if version != format!("{GROUP}/v1alpha1") {
         return vec![document.mistake("apiVersion", format!("{version:?} does not exist; write {GROUP}/v1alpha1"))];
     }
-    let mut mistakes = structure(document, &schema);
+    let mut mistakes = structure(document, schema);
     if mistakes.is_empty() {
-        mistakes = list_maps(document, &schema, &document.value, "");
+        mistakes = list_maps(document, schema, &document.value, "");
     }
     if mistakes.is_empty() {
-        mistakes = rules(document, &schema);
+        mistakes = rules(document, schema);
     }
     mistakes
 }
 
-fn schema(crd: &CustomResourceDefinition) -> Option<Value> {
-    crd.spec.versions.first()?.schema.as_ref()?.open_api_v3_schema.as_ref().map(|schema| json!(schema))
+fn schema(crd: &CustomResourceDefinition) -> Value {
+    let version = crd.spec.versions.first().and_then(|version| version.schema.as_ref());
+    json!(version.and_then(|schema| schema.open_api_v3_schema.as_ref()))
 }
 
 fn structure(document: &Document, schema: &Value) -> Vec<Mistake> {
