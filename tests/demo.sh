@@ -35,7 +35,8 @@ title "The tenants, their networks, and how long their data is kept"
 shown get cft,tnet,ret -A
 
 title "What the operator made of acme"
-shown get quota,limits,networkpolicy,rolebinding -n cf-acme
+shown describe quota cloudfarm -n cf-acme
+shown get networkpolicy,rolebinding -n cf-acme
 if kubectl get crd virtualmachines.kubevirt.io >/dev/null 2>&1; then
   shown get vm,datavolume -n cf-acme
   [ "${CLUSTER:-}" = current ] || echo "(KubeVirt's and CDI's controllers do not run in this demo; a stand-in says that VMs run)"

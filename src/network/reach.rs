@@ -4,6 +4,8 @@
 //! lies strictly inside its block, as the API demands; no block is `::/0`, which one enforcer splits so that its
 //! exceptions are lost (`2000::/3`, all of today's global addresses, takes its place).
 
+use std::net::Ipv6Addr;
+
 use ipnet::{IpNet, Ipv6Net};
 
 /// A block with exceptions, as a NetworkPolicy's `ipBlock`.
@@ -44,6 +46,22 @@ pub fn network(text: &str) -> Result<IpNet, NoBlock> {
 /// Enforcers disagree on whether such a network means IPv4, IPv6 or nothing.
 fn mapped(network: IpNet) -> bool {
     matches!(network, IpNet::V6(v6) if v6.addr().to_ipv4_mapped().is_some())
+}
+
+/// The ranges, and of each IPv4 range its twin behind NAT64 (RFC 6052): where a gateway with the well-known prefix
+/// stands, `64:ff9b::a9fe:a9fe` is 169.254.169.254.
+#[must_use]
+pub fn with_translated(mut ranges: Vec<IpNet>) -> Vec<IpNet> {
+    let twins: Vec<IpNet> = ranges.iter().filter_map(translated).collect();
+    ranges.extend(twins);
+    ranges
+}
+
+fn translated(range: &IpNet) -> Option<IpNet> {
+    let IpNet::V4(range) = range else { return None };
+    let bits = u128::from(range.addr().to_bits());
+    let address = Ipv6Addr::from_bits((0x0064_ff9b << 96) | bits);
+    Ipv6Net::new(address, 96 + range.prefix_len()).ok().map(IpNet::V6)
 }
 
 /// What of `cidr` may be reached: without `except` and without `forbidden`, whichever of them is the wider.

@@ -120,7 +120,7 @@ fn door(snapshot: &NetworkSnapshot, direction: &str, rule: &NetworkRule, refused
         }
     };
     let mut peers = BTreeSet::new();
-    let forbidden = snapshot.config.cluster.forbidden();
+    let forbidden = reach::with_translated(snapshot.config.cluster.forbidden());
     match except(rule) {
         Ok(except) => {
             for cidr in &rule.cidrs {
@@ -200,7 +200,7 @@ fn hosts(
     to: &[(Protocol, u16)],
     refused: &mut Vec<Refused>,
 ) -> Option<Door> {
-    let forbidden = snapshot.config.cluster.forbidden();
+    let forbidden = reach::with_translated(snapshot.config.cluster.forbidden());
     let mut peers = BTreeSet::new();
     for address in addresses {
         let host = address.parse::<IpAddr>().map_err(|_| reach::NoBlock::Unparsable(address.clone()));

@@ -10,6 +10,8 @@ use super::read::{Document, Mistake};
 use crate::api::labels::GROUP;
 use crate::api::manifest::all_crds;
 
+static CRDS: LazyLock<Vec<CustomResourceDefinition>> = LazyLock::new(all_crds);
+
 /// Everything that is wrong with a document of ours; documents of others are not looked at.
 #[must_use]
 pub fn check(document: &Document) -> Vec<Mistake> {
@@ -20,7 +22,6 @@ pub fn check(document: &Document) -> Vec<Mistake> {
     if !version.starts_with(GROUP) {
         return Vec::new();
     }
-    static CRDS: LazyLock<Vec<CustomResourceDefinition>> = LazyLock::new(all_crds);
     let Some(schema) = CRDS.iter().find(|crd| crd.spec.names.kind == document.kind()).and_then(schema) else {
         let known: Vec<&str> = CRDS.iter().map(|crd| crd.spec.names.kind.as_str()).collect();
         return vec![document.mistake("kind", format!("{GROUP} has no such kind; it has {}", known.join(", ")))];
