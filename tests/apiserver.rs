@@ -268,6 +268,77 @@ async fn a_tenant_that_vanishes_with_an_end_date_goes_on_towards_its_purge() {
 }
 
 #[tokio::test]
+async fn a_date_written_for_one_orphan_decides_nothing_when_its_tenant_came_back_and_vanishes_again() {
+    let (plane, client) = bed().await;
+    let retentions = world::retentions(&client);
+    let declare = || async {
+        apply(plane, &[tenant("twice", json!({}))]);
+        condition(&world::tenants(&client), "twice", "Ready", "True").await;
+        condition(&retentions, "twice", "Ready", "True").await;
+    };
+    let vanish = || async {
+        plane.kubectl(&["annotate", "tenant", "twice", "cloudfarm.dev/allow-orphan=true"], None);
+        plane.kubectl(&["delete", "tenant", "twice", "--timeout=60s"], None);
+        condition(&retentions, "twice", "Stalled", "True").await
+    };
+    let decide = |patch: &str| plane.kubectl(&["patch", "retention", "twice", "--type=merge", "-p", patch], None);
+
+    declare().await;
+    vanish().await;
+    decide(r#"{"spec": {"endDate": "2026-06-30"}}"#);
+    condition(&retentions, "twice", "Scheduled", "True").await;
+
+    declare().await;
+    condition(&retentions, "twice", "Scheduled", "False").await;
+    let orphan = vanish().await;
+    assert_eq!(orphan["status"]["phase"], "Orphaned");
+    assert!(message(&orphan, "Stalled").contains("remove spec.endDate and write it again"));
+
+    decide(r#"{"spec": {"endDate": null}}"#);
+    eventually("the removal to be seen", || async {
+        let seen = retentions.get("twice").await.ok()?;
+        seen.data["status"]["disregardedEndDate"].is_null().then_some(())
+    })
+    .await;
+    decide(r#"{"spec": {"endDate": "2026-06-30"}}"#);
+    condition(&retentions, "twice", "Scheduled", "True").await;
+}
+
+#[tokio::test]
+async fn the_purge_moves_to_the_retention_that_the_tenant_names() {
+    let (plane, client) = bed().await;
+    let jobs = Api::<DynamicObject>::namespaced_with(
+        client.clone(),
+        "cloudfarm-system",
+        &resource("batch", "v1", "CronJob", "cronjobs"),
+    );
+    let of = |owner: &'static str| {
+        let jobs = jobs.clone();
+        move || {
+            let jobs = jobs.clone();
+            async move {
+                let job = jobs.get("cf-purge-twin").await.ok()?;
+                (job.metadata.annotations?.get("cloudfarm.dev/owner")? == owner).then_some(())
+            }
+        }
+    };
+    apply(plane, &[tenant("twin", json!({"contract": {"endDate": "2026-12-31"}}))]);
+    eventually("the purge to be the default Retention's", of("Retention/twin")).await;
+    let other = json!({
+        "apiVersion": "cloudfarm.dev/v1alpha1", "kind": "Retention",
+        "metadata": {"name": "longer"}, "spec": {"tenantRef": {"name": "twin"}, "graceDays": 90},
+    });
+    apply(plane, &[other]);
+    condition(&world::retentions(&client), "longer", "Stalled", "True").await;
+
+    apply(plane, &[tenant("twin", json!({"contract": {"endDate": "2026-12-31"}, "retentionName": "longer"}))]);
+    eventually("the purge to be the named Retention's", of("Retention/longer")).await;
+    condition(&world::retentions(&client), "longer", "Stalled", "False").await;
+    let old = condition(&world::retentions(&client), "twin", "Stalled", "True").await;
+    assert!(message(&old, "Stalled").contains("Retention longer stands for this tenant already"));
+}
+
+#[tokio::test]
 async fn withdrawing_the_end_date_takes_the_purge_cron_job_away() {
     let (plane, client) = bed().await;
     let jobs = Api::<DynamicObject>::namespaced_with(

@@ -2,10 +2,11 @@
 #![allow(clippy::expect_used, clippy::panic)] // a test ends where it fails
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use cloudfarm::api::retention::{Retention, RetentionPhase};
 use cloudfarm::cluster::applied::Applied;
+use cloudfarm::operator::config::Config;
 use cloudfarm::retention::desired::desired;
 use cloudfarm::retention::gate::{Refusal, refusal};
 use cloudfarm::retention::observe::{RetentionSnapshot, TenantState};
@@ -16,6 +17,9 @@ use serde_json::{Value, json};
 const ENDS: &str = "2026-09-30T15:00:00Z";
 const NOT_BEFORE: &str = "2026-11-29T15:00:00Z";
 const DEADLINE: &str = "2026-11-30T15:00:00Z";
+
+static CONFIG: LazyLock<Arc<Config>> =
+    LazyLock::new(|| Arc::new(cloudfarm::render::documentation_config().expect("a config")));
 
 fn retention(more: &Value) -> Retention {
     let mut spec = json!({"tenantRef": {"name": "plum"}});
@@ -37,7 +41,7 @@ fn snapshot(retention: Retention, tenant: TenantState, now: &str) -> RetentionSn
         tenant,
         namespaces: BTreeMap::from([("cf-plum".into(), "n-uid".into())]),
         rival: None,
-        config: Arc::new(cloudfarm::render::documentation_config().expect("a config")),
+        config: CONFIG.clone(),
         observed: BTreeMap::new(),
         now: now.parse().expect("an instant"),
     }
@@ -50,6 +54,13 @@ fn pass(snapshot: &RetentionSnapshot) -> (Retention, Option<Value>) {
     after.status = Some(status(snapshot, &plan, &Applied::default()));
     let job = plan.desired.objects().next().map(|object| object.body.clone());
     (after, job)
+}
+
+/// `True SomeReason` and the message of a condition.
+fn said(retention: &Retention, type_: &str) -> (String, String) {
+    let conditions = retention.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let condition = conditions.iter().find(|condition| condition.type_ == type_).expect("the condition");
+    (format!("{} {}", condition.status, condition.reason), condition.message.clone())
 }
 
 fn phase(retention: &Retention) -> RetentionPhase {
@@ -118,14 +129,73 @@ fn an_end_date_survives_its_tenant_and_a_tenant_without_one_leaves_an_orphan() {
 }
 
 #[test]
-fn a_withdrawn_end_date_is_forgotten_and_one_that_cannot_be_read_is_not() {
+fn an_end_date_that_was_withdrawn_or_overwritten_does_not_come_back_when_the_tenant_vanishes() {
     let now = "2026-10-15T00:00:00Z";
     let (seen, _) = pass(&snapshot(retention(&json!({})), alive(Some("2026-09-30")), now));
     let (withdrawn, job) = pass(&snapshot(seen.clone(), alive(None), now));
     assert_eq!((phase(&withdrawn), job), (RetentionPhase::Idle, None));
-    assert!(withdrawn.status.is_some_and(|status| status.end_date.is_none()));
-    let (unreadable, _) = pass(&snapshot(seen, alive(Some("soon")), now));
-    assert_eq!(unreadable.status.and_then(|status| status.end_date).as_deref(), Some("2026-09-30"));
+    for last_word in [None, Some("soon")] {
+        let (overwritten, job) = pass(&snapshot(seen.clone(), alive(last_word), now));
+        assert!(job.is_none(), "{last_word:?}");
+        let (gone, job) = pass(&snapshot(overwritten, TenantState::Vanished, now));
+        assert_eq!((phase(&gone), job), (RetentionPhase::Orphaned, None), "{last_word:?}");
+    }
+    // Nor does an earlier date while something else is wrong with the Retention.
+    let mut broken = seen;
+    broken.spec.schedule = "when there is time".into();
+    let (broken, _) = pass(&snapshot(broken, alive(Some("2027-09-30")), now));
+    assert_eq!(broken.status.and_then(|status| status.end_date).as_deref(), Some("2027-09-30"));
+}
+
+#[test]
+fn a_decision_about_one_orphan_is_none_about_the_next() {
+    let long_after = "2030-01-01T00:00:00Z";
+    let (mut orphan, _) = pass(&snapshot(retention(&json!({})), alive(None), ENDS));
+    orphan.spec.end_date = Some("2026-10-31".into());
+    let (decided, job) = pass(&snapshot(orphan, TenantState::Vanished, ENDS));
+    assert!(job.is_some());
+
+    let (back, job) = pass(&snapshot(decided, alive(None), ENDS));
+    assert_eq!((phase(&back), job), (RetentionPhase::Idle, None));
+    let (gone_again, job) = pass(&snapshot(back, TenantState::Vanished, long_after));
+    assert_eq!((phase(&gone_again), job), (RetentionPhase::Orphaned, None), "the old date would erase at once");
+    assert!(said(&gone_again, "Stalled").1.contains("remove spec.endDate and write it again"));
+
+    let mut removed = gone_again;
+    removed.spec.end_date = None;
+    let (mut removed, _) = pass(&snapshot(removed, TenantState::Vanished, long_after));
+    removed.spec.end_date = Some("2026-10-31".into());
+    assert!(pass(&snapshot(removed, TenantState::Vanished, long_after)).1.is_some(), "it was written again");
+}
+
+#[test]
+fn what_is_kept_by_a_hold_is_not_overdue_and_what_is_merely_suspended_is() {
+    let hold = json!({"legalHold": {"active": true, "reference": "2026-17", "placedBy": "dpo"}});
+    let (kept, _) = pass(&snapshot(retention(&hold), alive(Some("2026-09-30")), DEADLINE));
+    assert_eq!(phase(&kept), RetentionPhase::Held);
+    assert_eq!(said(&kept, "Ready").0, "True HoldPlaced");
+    assert_eq!(said(&kept, "Scheduled").0, "False HoldPlaced");
+
+    let suspended = retention(&json!({"suspend": true}));
+    let (before, _) = pass(&snapshot(suspended.clone(), alive(Some("2026-09-30")), NOT_BEFORE));
+    assert_eq!(
+        (said(&before, "Ready").0, said(&before, "Scheduled").0),
+        ("True Suspended".into(), "False Suspended".into())
+    );
+    let (late, _) = pass(&snapshot(suspended, alive(Some("2026-09-30")), DEADLINE));
+    assert_eq!((phase(&late), said(&late, "Ready").0), (RetentionPhase::Overdue, "False Overdue".into()));
+}
+
+#[test]
+fn a_retention_that_is_not_the_tenants_own_makes_nothing_and_says_whose_place_it_takes() {
+    let mut second = snapshot(retention(&json!({})), alive(Some("2026-09-30")), ENDS);
+    second.rival = Some("plum-2".into());
+    let (after, job) = pass(&second);
+    assert!(job.is_none());
+    assert!(desired(&second).desired.keep.is_empty(), "a CronJob it made earlier must not stand in the other's way");
+    let (status, message) = said(&after, "Stalled");
+    assert_eq!(status, "True Invalid");
+    assert!(message.contains("plum-2"), "{message}");
 }
 
 #[test]
@@ -165,6 +235,9 @@ fn the_gate_refuses_with_the_first_reason_and_never_opens() {
     assert_eq!(refusal(&seen, "r-uid", at("2026-11-29T14:59:59Z")), Refusal::NotBefore(at(NOT_BEFORE)));
     assert_eq!(refusal(&seen, "r-uid", at(NOT_BEFORE)), Refusal::NotInThisVersion);
     assert_eq!(refusal(&retention(&json!({})), "r-uid", at(DEADLINE)), Refusal::NoDate);
+    let mut longer = seen.clone();
+    longer.metadata.generation = Some(2);
+    assert_eq!(refusal(&longer, "r-uid", at(DEADLINE)), Refusal::NotObserved { generation: 2 });
     let mut held = seen;
     held.spec.legal_hold =
         serde_json::from_value(json!({"active": true, "reference": "2026-17", "placedBy": "dpo"})).expect("a hold");
@@ -190,6 +263,133 @@ proptest! {
         prop_assert!(status.deadline.expect("a deadline").0 > not_before);
         if snapshot.now < not_before {
             prop_assert_eq!(refusal(&after, "r-uid", snapshot.now), Refusal::NotBefore(not_before));
+        }
+    }
+}
+
+/// What people and time do to a Tenant and its Retention.
+#[derive(Clone, Debug)]
+enum Event {
+    /// The Tenant is declared, or changed; a new life of it has a new uid.
+    Declare(Option<&'static str>),
+    Vanish,
+    /// The Tenant can no longer be decoded.
+    Garble,
+    /// Somebody writes `spec.endDate`.
+    Decide(Option<&'static str>),
+    Hold(bool),
+    Wait(i64),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let date = || proptest::sample::select(vec![None, Some("2026-09-30"), Some("2027-03-31"), Some("2026-02-30")]);
+    prop_oneof![
+        3 => date().prop_map(Event::Declare),
+        3 => Just(Event::Vanish),
+        1 => Just(Event::Garble),
+        2 => date().prop_map(Event::Decide),
+        1 => any::<bool>().prop_map(Event::Hold),
+        2 => (0_i64..200).prop_map(Event::Wait),
+    ]
+}
+
+fn readable(date: Option<&'static str>) -> Option<&'static str> {
+    date.filter(|date| *date != "2026-02-30")
+}
+
+/// The rule, told without looking at how it is kept: who said last, and about what, that there is an end.
+#[derive(Default)]
+struct Book {
+    /// Which life of the Tenant was the last.
+    life: usize,
+    alive: bool,
+    garbled: bool,
+    last_word: Option<&'static str>,
+    written: Option<&'static str>,
+    /// What stood in `written` while the Tenant lived, until it is changed.
+    left_over: Option<&'static str>,
+}
+
+impl Book {
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::Declare(date) => {
+                self.life += usize::from(!self.alive);
+                (self.alive, self.garbled) = (true, false);
+                self.last_word = *date;
+            }
+            Event::Vanish => (self.alive, self.garbled) = (false, false),
+            Event::Garble => self.garbled = self.alive,
+            Event::Decide(date) => self.written = *date,
+            Event::Hold(_) | Event::Wait(_) => {}
+        }
+        if self.garbled {
+            return;
+        }
+        let stays = self.alive || self.left_over == self.written;
+        self.left_over = self.written.filter(|_| stays);
+    }
+
+    fn tenant(&self) -> TenantState {
+        match (self.alive, self.garbled) {
+            (false, _) => TenantState::Vanished,
+            (true, true) => TenantState::Unknown,
+            (true, false) => {
+                TenantState::Present { uid: format!("life-{}", self.life), end_date: self.last_word.map(str::to_owned) }
+            }
+        }
+    }
+
+    /// The only date by which anything may ever be erased.
+    fn end(&self) -> Option<&'static str> {
+        let decided = self.written.filter(|date| !self.alive && self.left_over != Some(*date));
+        readable(self.last_word).or(readable(decided)).filter(|_| !self.garbled)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// I5, I6 and I8 over every order of events: a purge is scheduled by the last word about the last life of the
+    /// Tenant and by nothing else, is suspended under a hold, and means the uids of that life.
+    #[test]
+    fn a_purge_is_scheduled_by_the_last_word_and_by_nothing_that_was_said_before(
+        events in proptest::collection::vec(event(), 1..24)
+    ) {
+        let mut now = "2026-08-01T00:00:00Z".parse::<Timestamp>().expect("an instant");
+        let mut book = Book::default();
+        let mut retention = retention(&json!({}));
+        for event in events {
+            book.note(&event);
+            match event {
+                Event::Decide(date) => retention.spec.end_date = date.map(str::to_owned),
+                Event::Hold(active) => {
+                    let hold = json!({"active": active, "reference": "2026-17", "placedBy": "dpo"});
+                    retention.spec.legal_hold = serde_json::from_value(hold).expect("a hold");
+                }
+                Event::Wait(days) => now += k8s_openapi::jiff::SignedDuration::from_hours(24 * days),
+                _ => {}
+            }
+            let mut world = snapshot(retention.clone(), book.tenant(), ENDS);
+            world.now = now;
+            let (after, job) = pass(&world);
+            let end = book.end();
+            prop_assert_eq!(job.is_some(), end.is_some(), "{:?}", &after.status);
+            if let (Some(job), Some(end)) = (job, end) {
+                let held = after.spec.legal_hold.as_ref().is_some_and(|hold| hold.active);
+                prop_assert_eq!(&job["spec"]["suspend"], held);
+                let ends = format!("{end}T15:00:00Z").parse::<Timestamp>().expect("an instant");
+                let status = after.status.as_ref().expect("a status");
+                let not_before = status.purge_not_before.as_ref().expect("a date").0;
+                prop_assert_eq!(not_before.duration_since(ends).as_secs(), 60 * 86_400);
+            }
+            let pinned = after.status.as_ref().and_then(|status| status.pinned.clone());
+            let life = (book.life > 0).then(|| format!("life-{}", book.life));
+            prop_assert_eq!(pinned.map(|pinned| pinned.tenant_uid), life);
+            let mut again = world.clone();
+            again.retention = after.clone();
+            prop_assert_eq!(&pass(&again).0.status, &after.status, "a second look says the same");
+            retention = after;
         }
     }
 }

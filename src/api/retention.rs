@@ -33,7 +33,9 @@ use crate::cluster::object::{Kind, Managed};
     printcolumn = r#"{"name":"LastRun","type":"date","jsonPath":".status.lastRunAt"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
     selectable = ".spec.tenantRef.name",
-    selectable = ".status.phase"
+    selectable = ".status.phase",
+    validation = Rule::new("self.metadata.name.size() <= 63")
+        .message("metadata.name must be at most 63 characters: the purge CronJob carries it as a label")
 )]
 #[x_kube(validation = Rule::new("!has(self.earlyErasure) || self.earlyErasure.confirmName == self.tenantRef.name").message("earlyErasure.confirmName must repeat the tenant's name: erasure cannot be undone"))]
 #[serde(rename_all = "camelCase")]
@@ -45,8 +47,8 @@ pub struct RetentionSpec {
     #[serde(default = "sixty")]
     #[schemars(range(min = 60, max = 3650))]
     pub grace_days: i64,
-    /// Last day of the contract, written by the data-protection officer when the Tenant is gone and left none. Has no
-    /// effect while the Tenant exists.
+    /// Last day of the contract, written by the data-protection officer when the Tenant is gone and left none. What
+    /// stands here while the Tenant exists has no effect, then or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 10), extend("format" = "date"))]
     pub end_date: Option<String>,
@@ -61,7 +63,7 @@ pub struct RetentionSpec {
     /// When the purge looks, five cron fields in Asia/Tokyo.
     #[serde(default = "half_past_three")]
     #[schemars(length(min = 9, max = 100))]
-    #[x_kube(validation = Rule::new("self.matches('^[0-9*/,-]+( [0-9*/,-]+){4}$')").message("schedule must have five cron fields of numbers, *, /, - and commas, such as 30 3 * * *"))]
+    #[x_kube(validation = Rule::new("self.matches('^[0-9*/,-]+( [0-9*/,-]+){3} [0-6*/,-]+$')").message("schedule must have five cron fields of numbers, *, /, - and commas, such as 30 3 * * *; Sunday is 0"))]
     pub schedule: String,
     /// Always Asia/Tokyo (12.4.4).
     #[serde(default = "tokyo")]
@@ -123,7 +125,7 @@ pub struct RetentionSpec {
 /// A Tenant by name.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 pub struct TenantRef {
-    #[schemars(length(min = 1, max = 30))]
+    #[schemars(length(min = 1, max = 30), regex(pattern = "^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$"))]
     pub name: String,
 }
 
@@ -311,13 +313,13 @@ fn tokyo() -> String {
 fn an_hour() -> i64 {
     3600
 }
-fn two_thousand() -> i64 {
+pub(crate) fn two_thousand() -> i64 {
     2000
 }
-fn notify_days() -> Vec<i64> {
+pub(crate) fn notify_days() -> Vec<i64> {
     vec![30, 14, 7, 1]
 }
-fn sixty_days() -> String {
+pub(crate) fn sixty_days() -> String {
     "60d".into()
 }
 fn a_year() -> String {
@@ -348,6 +350,10 @@ pub struct RetentionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 10))]
     pub end_date: Option<String>,
+    /// spec.endDate as it stood while the Tenant existed: no decision about its being gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 10))]
+    pub disregarded_end_date: Option<String>,
     /// The instant at which the contract is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contract_ends_at: Option<Time>,

@@ -14,6 +14,7 @@ use super::observe::{RetentionSnapshot, TenantState};
 use super::schedule::Schedule;
 use crate::api::jst::{ContractDate, plus_days};
 use crate::api::labels;
+use crate::api::retention::Retention;
 use crate::cluster::object::{Desired, DesiredObject, Owner, OwnerKind, Stage};
 
 /// What a pass means to do.
@@ -62,11 +63,19 @@ pub fn desired(snapshot: &RetentionSnapshot) -> Plan {
     let ending = ending(snapshot);
     let schedule = snapshot.retention.spec.schedule.parse::<Schedule>();
     let desired = match (&ending, schedule) {
-        (Ending::Unknown | Ending::Doubtful(_), _) | (_, Err(_)) => Desired::nothing(owner, &snapshot.observed),
+        (Ending::Unknown, _) => Desired::nothing(owner, &snapshot.observed),
         (Ending::On(_), Ok(schedule)) => of(owner.clone(), vec![cron_job(snapshot, &owner, &schedule)]),
-        (Ending::None | Ending::NotDeclared | Ending::Orphaned, Ok(_)) => of(owner, Vec::new()),
+        // A CronJob holds no data: without a date that can be trusted it must not stand (I5), and one that this
+        // Retention made must not be in the way of the one that takes precedence.
+        _ => of(owner, Vec::new()),
     };
     Plan { desired, ending }
+}
+
+/// Is a legal hold active?
+#[must_use]
+pub fn held(retention: &Retention) -> bool {
+    retention.spec.legal_hold.as_ref().is_some_and(|hold| hold.active)
 }
 
 fn of(owner: Owner, objects: Vec<DesiredObject>) -> Desired {
@@ -85,11 +94,13 @@ fn ending(snapshot: &RetentionSnapshot) -> Ending {
     }
     let seen_before = snapshot.retention.status.as_ref().is_some_and(|status| status.pinned.is_some());
     let pinned = snapshot.retention.status.as_ref().and_then(|status| status.end_date.clone());
+    let disregarded = snapshot.retention.status.as_ref().and_then(|status| status.disregarded_end_date.as_ref());
+    let decided = spec.end_date.as_ref().filter(|date| disregarded != Some(date));
     let written = match &snapshot.tenant {
         TenantState::Unknown => return Ending::Unknown,
         TenantState::Present { end_date: None, .. } => return Ending::None,
         TenantState::Present { end_date: Some(date), .. } => date.clone(),
-        TenantState::Vanished => match pinned.or_else(|| spec.end_date.clone()) {
+        TenantState::Vanished => match pinned.or_else(|| decided.cloned()) {
             None if seen_before => return Ending::Orphaned,
             None => return Ending::NotDeclared,
             Some(date) => date,
@@ -119,7 +130,6 @@ fn dates(end_date: &str, grace_days: i64, complete_within: &str) -> Result<Dates
 fn cron_job(snapshot: &RetentionSnapshot, owner: &Owner, schedule: &Schedule) -> DesiredObject {
     let config = &snapshot.config.purge;
     let spec = &snapshot.retention.spec;
-    let held = spec.legal_hold.as_ref().is_some_and(|hold| hold.active);
     let mut metadata = owner.metadata(Some(&config.namespace), format!("cf-purge-{}", owner.tenant));
     metadata.labels.get_or_insert_default().insert(labels::RETENTION.into(), owner.name.clone());
     DesiredObject::new(&CronJob {
@@ -131,7 +141,7 @@ fn cron_job(snapshot: &RetentionSnapshot, owner: &Owner, schedule: &Schedule) ->
             starting_deadline_seconds: Some(spec.starting_deadline_seconds),
             successful_jobs_history_limit: Some(10),
             failed_jobs_history_limit: Some(10),
-            suspend: Some(spec.suspend || held),
+            suspend: Some(spec.suspend || held(&snapshot.retention)),
             job_template: JobTemplateSpec { metadata: None, spec: Some(job(snapshot, owner)) },
         },
         status: None,

@@ -22,6 +22,10 @@ pub enum Refusal {
     Suspended,
     /// The operator has not seen it yet, or no date leads to a purge.
     NoDate,
+    /// The spec was changed after the dates were computed: they may be too early.
+    NotObserved {
+        generation: i64,
+    },
     NotBefore(Timestamp),
     DryRun,
     /// Everything is fulfilled, and this version does not delete.
@@ -37,6 +41,9 @@ impl fmt::Display for Refusal {
             Self::LegalHold { reference } => write!(f, "legal hold {reference:?} is active"),
             Self::Suspended => f.write_str("spec.suspend is true"),
             Self::NoDate => f.write_str("status.purgeNotBefore is not set: without a date everything is kept"),
+            Self::NotObserved { generation } => {
+                write!(f, "the operator has not looked at generation {generation} yet: its dates may be too early")
+            }
             Self::NotBefore(instant) => write!(f, "nothing may be deleted before {}", in_japan(*instant)),
             Self::DryRun => f.write_str("spec.mode is DryRun"),
             Self::NotInThisVersion => f.write_str("this version of cloudfarm does not delete data"),
@@ -57,9 +64,13 @@ pub fn refusal(retention: &Retention, uid: &str, now: Timestamp) -> Refusal {
     if retention.spec.suspend {
         return Refusal::Suspended;
     }
-    let not_before = retention.status.as_ref().and_then(|status| status.purge_not_before.as_ref());
-    match not_before {
+    let status = retention.status.as_ref();
+    let generation = retention.metadata.generation;
+    match status.and_then(|status| status.purge_not_before.as_ref()) {
         None => Refusal::NoDate,
+        Some(_) if status.and_then(|status| status.observed_generation) != generation => {
+            Refusal::NotObserved { generation: generation.unwrap_or_default() }
+        }
         Some(instant) if now < instant.0 => Refusal::NotBefore(instant.0),
         Some(_) if retention.spec.mode == PurgeMode::DryRun => Refusal::DryRun,
         Some(_) => Refusal::NotInThisVersion,

@@ -24,8 +24,10 @@ impl FromStr for Schedule {
     fn from_str(text: &str) -> Result<Self, NotASchedule> {
         // croner knows more than Kubernetes does (seconds, years, L, W, #): what only one of the two understands
         // would run at one time and be announced for another.
-        let shared =
-            text.split(' ').count() == 5 && text.bytes().all(|byte| byte.is_ascii_digit() || b"*/,- ".contains(&byte));
+        let shared = text.split(' ').count() == 5
+            && text.bytes().all(|byte| byte.is_ascii_digit() || b"*/,- ".contains(&byte))
+            // Sunday is 0 for both, and 7 for croner only.
+            && !text.rsplit(' ').next().unwrap_or_default().contains('7');
         let cron = Cron::from_str(text).ok().filter(|_| shared);
         cron.map(|cron| Self { text: text.to_owned(), cron }).ok_or_else(|| NotASchedule(text.to_owned()))
     }
@@ -59,7 +61,29 @@ mod tests {
 
     #[test]
     fn what_kubernetes_would_not_understand_is_refused_by_value() {
-        for wrong in ["30 3 * *", "0 30 3 * * *", "30 3 L * *", "30 3 * * 5#2", "@daily", "61 3 * * *", ""] {
+        for wrong in [
+            "30 3 * *",
+            "0 30 3 * * *",
+            "30 3 L * *",
+            "30 3 * * 5#2",
+            "@daily",
+            "61 3 * * *",
+            "",
+            "30 3 * * 7",
+            "30 3 * * 5-7",
+            "5-2 3 * * *",
+            "*/0 3 * * *",
+            "30 24 * * *",
+            "30 3 0 * *",
+            "30 3 32 * *",
+            "30 3 * 13 *",
+            "1- 3 * * *",
+            "-1 3 * * *",
+            "** 3 * * *",
+            "1-5-7 3 * * *",
+            "*/1/2 3 * * *",
+            "/5 3 * * *",
+        ] {
             assert!(wrong.parse::<Schedule>().is_err_and(|error| error.to_string().contains(wrong)), "{wrong}");
         }
     }

@@ -3,14 +3,22 @@
 //! Pinning: on the first sight of the living Tenant its uid, the uids of its namespaces and its end date are written
 //! down. They survive the Tenant. When a Tenant of this name is declared again it is pinned anew, with whatever end
 //! date it has then; a Tenant that vanishes never unpins anything.
+//!
+//! What counts after the Tenant is its last word: a date that it took back, or overwrote with something unreadable, does
+//! not come back when it vanishes. Likewise `spec.endDate` is a decision about a Tenant that is gone. One that stood
+//! there while a Tenant lived, left over from an earlier decision, is written down as disregarded and does not count
+//! until it is changed, or removed and written again.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use super::desired::{Dates, Ending, Plan};
+use super::desired::{Dates, Ending, Plan, held};
 use super::observe::{RetentionSnapshot, TenantState};
+use super::schedule::Schedule;
 use crate::api::condition::{ConditionType, Reason, Status, Verdict, merge};
-use crate::api::jst::in_japan;
-use crate::api::retention::{Pinned, RetentionPhase, RetentionStatus};
+use crate::api::jst::{ContractDate, in_japan};
+use crate::api::retention::{
+    HoldVisibility, Pinned, RetentionPhase, RetentionStatus, notify_days, sixty_days, two_thousand,
+};
 use crate::cluster::applied::{Applied, Cause};
 use crate::operator::context::Conditions;
 
@@ -31,15 +39,16 @@ pub fn status(snapshot: &RetentionSnapshot, plan: &Plan, applied: &Applied) -> R
         Ending::On(dates) => Some(dates),
         _ => None,
     };
-    let held = snapshot.retention.spec.legal_hold.as_ref().is_some_and(|hold| hold.active);
-    let mut verdicts = vec![scheduled(snapshot, plan, applied), hold(held), not_yet_enforced(snapshot)];
-    let stalled = stalled(plan, applied);
-    verdicts.push(ready(snapshot, plan, &verdicts, &stalled));
-    verdicts.push(stalled);
+    let held = held(&snapshot.retention);
+    let scheduled = scheduled(snapshot, plan, applied);
+    let stalled = stalled(snapshot, plan, applied);
+    let ready = ready(snapshot, plan, &scheduled, &stalled);
+    let verdicts = [ready, stalled, not_yet_enforced(snapshot), scheduled, hold(held)];
     RetentionStatus {
         observed_generation: snapshot.retention.metadata.generation,
         phase: Some(phase(snapshot, &plan.ending, held)),
-        end_date: end_date(snapshot, &previous, &plan.ending),
+        end_date: end_date(snapshot, &previous),
+        disregarded_end_date: disregarded(snapshot, &previous),
         contract_ends_at: dates.map(|dates| Time(dates.ends_at)),
         purge_not_before: dates.map(|dates| Time(dates.not_before)),
         deadline: dates.map(|dates| Time(dates.deadline)),
@@ -61,15 +70,22 @@ fn phase(snapshot: &RetentionSnapshot, ending: &Ending, held: bool) -> Retention
     }
 }
 
-/// The end date that survives the Tenant: as long as the Tenant lives, what it says now.
-fn end_date(snapshot: &RetentionSnapshot, previous: &RetentionStatus, ending: &Ending) -> Option<String> {
-    match (&snapshot.tenant, ending) {
-        (TenantState::Present { .. }, Ending::On(Dates { end_date, .. })) => Some(end_date.clone()),
-        // A date that cannot be read is no reason to forget the one that could.
-        (TenantState::Present { end_date: Some(_), .. } | TenantState::Unknown | TenantState::Vanished, _) => {
-            previous.end_date.clone()
+/// The end date that survives the Tenant: as long as the Tenant lives, what it says now and nothing that it said before.
+fn end_date(snapshot: &RetentionSnapshot, previous: &RetentionStatus) -> Option<String> {
+    match &snapshot.tenant {
+        TenantState::Present { end_date, .. } => end_date.clone().filter(|date| date.parse::<ContractDate>().is_ok()),
+        TenantState::Unknown | TenantState::Vanished => previous.end_date.clone(),
+    }
+}
+
+/// `spec.endDate` as it stood while a Tenant lived, until it is changed.
+fn disregarded(snapshot: &RetentionSnapshot, previous: &RetentionStatus) -> Option<String> {
+    let written = snapshot.retention.spec.end_date.clone();
+    match &snapshot.tenant {
+        TenantState::Present { .. } => written,
+        TenantState::Unknown | TenantState::Vanished => {
+            written.filter(|date| previous.disregarded_end_date.as_ref() == Some(date))
         }
-        (TenantState::Present { end_date: None, .. }, _) => None,
     }
 }
 
@@ -95,26 +111,42 @@ fn scheduled(snapshot: &RetentionSnapshot, plan: &Plan, applied: &Applied) -> Ve
     match &plan.ending {
         Ending::None => Verdict::bad(type_, Reason::NoEndDate, "the contract has no end date: everything is kept"),
         Ending::NotDeclared => Verdict::bad(type_, Reason::TenantNotFound, "no Tenant of this name has been seen yet"),
-        Ending::Orphaned => Verdict::bad(type_, Reason::Orphaned, orphaned()),
+        Ending::Orphaned => Verdict::bad(type_, Reason::Orphaned, orphaned(snapshot)),
         Ending::Doubtful(doubt) => Verdict::bad(type_, Reason::Invalid, format!("everything is kept: {doubt}")),
         Ending::Unknown => Verdict::bad(type_, Reason::NotSynced, "the Tenant cannot be read: everything is kept"),
-        Ending::On(dates) => {
-            let next = snapshot.retention.spec.schedule.parse::<super::schedule::Schedule>().ok();
-            let next = next.and_then(|schedule| schedule.next(dates.not_before)).map(in_japan);
-            let message = format!(
-                "the contract ends at {}; nothing is deleted before {}; first run that may delete: {}",
-                in_japan(dates.ends_at),
-                in_japan(dates.not_before),
-                next.unwrap_or_else(|| "never".into()),
-            );
-            let reason = if snapshot.now >= dates.ends_at { Reason::ContractEnded } else { Reason::AsDeclared };
-            Verdict::new(type_, Status::True, reason, message)
-        }
+        Ending::On(dates) => standing(snapshot, dates),
     }
 }
 
-fn orphaned() -> String {
-    "the Tenant is gone and left no end date: data and walls are kept; declare the Tenant again, or write spec.endDate here".into()
+/// What the CronJob that stands will do, and what keeps it from it.
+fn standing(snapshot: &RetentionSnapshot, dates: &Dates) -> Verdict {
+    let type_ = ConditionType::Scheduled;
+    let spec = &snapshot.retention.spec;
+    let kept = format!(
+        "the contract ends at {}; nothing is deleted before {}",
+        in_japan(dates.ends_at),
+        in_japan(dates.not_before)
+    );
+    if held(&snapshot.retention) {
+        return Verdict::bad(type_, Reason::HoldPlaced, format!("{kept}, and not while the legal hold is active"));
+    }
+    if spec.suspend {
+        return Verdict::bad(type_, Reason::Suspended, format!("{kept}, and not while spec.suspend is true"));
+    }
+    let next = spec.schedule.parse::<Schedule>().ok().and_then(|schedule| schedule.next(dates.not_before));
+    let next = next.map_or_else(|| "never".into(), in_japan);
+    let reason = if snapshot.now >= dates.ends_at { Reason::ContractEnded } else { Reason::AsDeclared };
+    Verdict::new(type_, Status::True, reason, format!("{kept}; first run that may delete: {next}"))
+}
+
+fn orphaned(snapshot: &RetentionSnapshot) -> String {
+    let what = match &snapshot.retention.spec.end_date {
+        None => "write spec.endDate here".into(),
+        Some(date) => format!(
+            "remove spec.endDate and write it again: {date} was written while the Tenant existed and decides nothing"
+        ),
+    };
+    format!("the Tenant is gone and left no end date: data and walls are kept; declare the Tenant again, or {what}")
 }
 
 fn hold(held: bool) -> Verdict {
@@ -131,11 +163,19 @@ fn hold(held: bool) -> Verdict {
     }
 }
 
-/// What is written in the spec and has no effect in this version.
+/// What is written in the spec and has no effect in this version. A field that the CRD fills in is told only when
+/// somebody wrote something else there.
 fn not_yet_enforced(snapshot: &RetentionSnapshot) -> Verdict {
     let spec = &snapshot.retention.spec;
     let written = [
         ("spec.earlyErasure", spec.early_erasure.is_some()),
+        (
+            "spec.legalHold.visibility",
+            spec.legal_hold.as_ref().is_some_and(|hold| hold.visibility == HoldVisibility::Tenant),
+        ),
+        ("spec.maxObjects", spec.max_objects != two_thousand()),
+        ("spec.notifyDaysBefore", spec.notify_days_before != notify_days()),
+        ("spec.exportWindow", spec.export_window != sixty_days()),
         ("spec.scope", spec.scope.is_some()),
         ("spec.rolling", !spec.rolling.is_empty()),
         ("spec.logRetention", spec.log_retention.is_some()),
@@ -154,44 +194,38 @@ fn not_yet_enforced(snapshot: &RetentionSnapshot) -> Verdict {
     }
 }
 
-fn stalled(plan: &Plan, applied: &Applied) -> Verdict {
+fn stalled(snapshot: &RetentionSnapshot, plan: &Plan, applied: &Applied) -> Verdict {
     let type_ = ConditionType::Stalled;
     let stuck = applied.faults.iter().find(|fault| matches!(fault.cause, Cause::Foreign | Cause::Refused));
     match (&plan.ending, stuck) {
-        (Ending::Orphaned, _) => Verdict::new(type_, Status::True, Reason::Orphaned, orphaned()),
+        (Ending::Orphaned, _) => Verdict::new(type_, Status::True, Reason::Orphaned, orphaned(snapshot)),
         (Ending::Doubtful(doubt), _) => Verdict::new(type_, Status::True, Reason::Invalid, doubt.clone()),
         (_, Some(fault)) => {
             let message = format!("{}: {}", fault.reference, fault.message);
-            {
-                let reason = if fault.cause == Cause::Foreign { Reason::ForeignObject } else { Reason::Refused };
-                Verdict::new(type_, Status::True, reason, message)
-            }
+            let reason = if fault.cause == Cause::Foreign { Reason::ForeignObject } else { Reason::Refused };
+            Verdict::new(type_, Status::True, reason, message)
         }
         _ => Verdict::new(type_, Status::False, Reason::AsDeclared, "nothing waits for a person"),
     }
 }
 
-fn ready(snapshot: &RetentionSnapshot, plan: &Plan, verdicts: &[Verdict], stalled: &Verdict) -> Verdict {
+fn ready(snapshot: &RetentionSnapshot, plan: &Plan, scheduled: &Verdict, stalled: &Verdict) -> Verdict {
     let type_ = ConditionType::Ready;
     if stalled.status == Status::True {
         return Verdict::bad(type_, stalled.reason, stalled.message.clone());
     }
+    if scheduled.reason == Reason::ApiError {
+        return Verdict::bad(type_, scheduled.reason, scheduled.message.clone());
+    }
     match &plan.ending {
         Ending::None => Verdict::good(type_, "the contract runs: everything is kept"),
-        Ending::On(dates) if snapshot.now >= dates.deadline => {
-            let message = format!(
-                "the data should have been erased by {}: {}",
-                in_japan(dates.deadline),
-                "this version does not delete"
-            );
+        Ending::On(dates) if snapshot.now >= dates.deadline && !held(&snapshot.retention) => {
+            let by = in_japan(dates.deadline);
+            let message = format!("the data should have been erased by {by}: this version does not delete");
             Verdict::bad(type_, Reason::Overdue, message)
         }
-        _ => match verdicts.iter().find(|verdict| verdict.type_ == ConditionType::Scheduled) {
-            Some(scheduled) if scheduled.status != Status::True => {
-                Verdict::bad(type_, scheduled.reason, scheduled.message.clone())
-            }
-            Some(scheduled) => Verdict::new(type_, Status::True, scheduled.reason, scheduled.message.clone()),
-            None => Verdict::good(type_, ""),
-        },
+        // Whoever holds or suspends a purge gets what was asked for, so nothing is wrong until it is overdue.
+        Ending::On(_) => Verdict::new(type_, Status::True, scheduled.reason, scheduled.message.clone()),
+        _ => Verdict::bad(type_, scheduled.reason, scheduled.message.clone()),
     }
 }
