@@ -92,10 +92,16 @@ async fn set_memory(admin: &Client, tenant: &str, gib: usize) {
     world::tenants(admin).patch(tenant, &PatchParams::default(), &Patch::Merge(&patch)).await.expect("patched");
 }
 
-/// Sees a Tenant, patches its quota: nothing else.
+/// Sees a Tenant, applies its quota: the same body by the same method, with nothing deciding in between.
 async fn bare_loop(client: Client, tenant: String) {
     let kind = world::resource("", "v1", "ResourceQuota", "resourcequotas");
     let quotas = Api::<DynamicObject>::namespaced_with(client.clone(), &format!("cf-{tenant}"), &kind);
+    let made = quotas.get("cloudfarm").await.expect("the operator made it");
+    let mut body = json!({
+        "apiVersion": "v1", "kind": "ResourceQuota",
+        "metadata": {"name": "cloudfarm", "uid": made.metadata.uid, "labels": made.metadata.labels, "annotations": made.metadata.annotations},
+        "spec": made.data["spec"],
+    });
     let mut events = std::pin::pin!(watcher(world::tenants(&client), watcher::Config::default()));
     let mut last = String::new();
     while let Some(event) = events.next().await {
@@ -104,9 +110,9 @@ async fn bare_loop(client: Client, tenant: String) {
         if object.metadata.name.as_deref() != Some(&tenant) || memory == last {
             continue;
         }
-        let body = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "cloudfarm"}, "spec": {"hard": {"requests.memory": memory}}});
+        body["spec"]["hard"]["requests.memory"] = json!(memory);
         quotas
-            .patch("cloudfarm", &PatchParams::apply("cloudfarm").force(), &Patch::Apply(body))
+            .patch("cloudfarm", &PatchParams::apply("cloudfarm").force(), &Patch::Apply(&body))
             .await
             .expect("patched");
         last = memory;
