@@ -103,9 +103,10 @@ async fn bare_loop(client: Client, tenant: String) {
         "spec": made.data["spec"],
     });
     let mut events = std::pin::pin!(watcher(world::tenants(&client), watcher::Config::default()));
-    let mut last = String::new();
+    let mut last = body["spec"]["hard"]["requests.memory"].as_str().unwrap_or_default().to_owned();
     while let Some(event) = events.next().await {
-        let Ok(watcher::Event::Apply(object)) = event else { continue };
+        // A change that came before the list was complete is in the list.
+        let Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) = event else { continue };
         let memory = object.data["spec"]["contract"]["capacity"]["memory"].as_str().unwrap_or_default().to_owned();
         if object.metadata.name.as_deref() != Some(&tenant) || memory == last {
             continue;
