@@ -61,6 +61,14 @@ fn render_judges_structure_and_rules_alike() {
 }
 
 #[test]
+fn every_case_has_a_sentence_of_its_own() {
+    let mut names: Vec<String> = all().into_iter().map(|case| case.name).collect();
+    names.sort();
+    let twice: Vec<&[String]> = names.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+}
+
+#[test]
 fn every_rule_of_every_crd_has_a_case() {
     fn messages(schema: &Value, found: &mut Vec<String>) {
         match schema {

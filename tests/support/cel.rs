@@ -27,7 +27,7 @@ pub fn all() -> Vec<Case> {
 fn of_kind(kind: &str) -> Vec<Case> {
     let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/cel/{kind}.yaml"));
     let text = std::fs::read_to_string(file).expect("the table");
-    let table: Value = serde_saphyr::from_str(&text).expect("YAML");
+    let table = repeated(serde_saphyr::from_str(&text).expect("YAML"));
     let patched = |start: &Value, patch: &Value| {
         let mut manifest = start.clone();
         merge(&mut manifest, patch.clone());
@@ -47,6 +47,26 @@ fn of_kind(kind: &str) -> Vec<Case> {
                 schema: case["schema"] == true,
                 old,
             }
+        })
+        .collect()
+}
+
+/// An item of a list with `times: 65` stands for 65 items, each with its number in the place of `#` in its name.
+fn repeated(value: Value) -> Value {
+    match value {
+        Value::Array(items) => items.into_iter().flat_map(numbered).map(repeated).collect(),
+        Value::Object(map) => map.into_iter().map(|(key, value)| (key, repeated(value))).collect(),
+        other => other,
+    }
+}
+
+fn numbered(mut item: Value) -> Vec<Value> {
+    let Some(times) = item.as_object_mut().and_then(|item| item.remove("times")) else { return vec![item] };
+    let name = item["name"].as_str().expect("a name to number").to_owned();
+    (0..times.as_u64().expect("a number of times"))
+        .map(|number| {
+            item["name"] = name.replace('#', &number.to_string()).into();
+            item.clone()
         })
         .collect()
 }
