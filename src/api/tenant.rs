@@ -86,6 +86,7 @@ pub struct TenantSpec {
 /// What was signed. Dates are dates in Asia/Tokyo.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[x_kube(validation = Rule::new("has(self.applicationId) != has(self.applicationIdFrom)").message("contract needs exactly one of applicationId and applicationIdFrom"))]
+#[x_kube(validation = Rule::new("has(self.applicationId) == has(oldSelf.applicationId)").message("contract.applicationId and applicationIdFrom cannot take each other's place: they identify the contract"))]
 #[x_kube(validation = Rule::new("!has(self.endDate) || self.endDate >= self.startDate").message("contract.endDate is the last day of the contract and cannot lie before startDate"))]
 #[serde(rename_all = "camelCase")]
 pub struct Contract {
