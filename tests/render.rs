@@ -118,3 +118,10 @@ fn what_is_no_yaml_or_no_object_is_told_with_its_file() {
     assert_eq!(code, Some(1));
     assert!(said.contains("has no such kind; it has Tenant, TenantNetwork, Retention"), "{said}");
 }
+
+#[test]
+fn a_quantity_nobody_can_count_to_is_a_mistake_and_no_crash() {
+    let (code, printed, said) = render(&["-f", "-"], &quickstart().replace("memory: 16Gi", "memory: \"1e99\""));
+    assert_eq!((code, printed.as_str()), (Some(1), ""), "{said}");
+    assert!(said.contains("spec.contract.capacity.memory: \"1e99\" is not a quantity"), "{said}");
+}

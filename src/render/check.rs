@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::read::{Document, Mistake};
 use crate::api::labels::GROUP;
+use crate::api::quantity::Quantity;
 use crate::api::retention::Retention;
 use crate::api::tenant::Tenant;
 use crate::api::tenant_network::TenantNetwork;
@@ -40,6 +41,9 @@ pub fn check(document: &Document) -> Vec<Mistake> {
     let mut mistakes = structure(document, schema);
     if mistakes.is_empty() {
         mistakes = list_maps(document, schema, &document.value, "");
+    }
+    if mistakes.is_empty() {
+        mistakes = beyond_measure(document, schema, &document.value, "");
     }
     if mistakes.is_empty() {
         mistakes = rules(document, schema);
@@ -117,6 +121,32 @@ fn list_maps(document: &Document, schema: &Value, value: &Value, path: &str) -> 
         }
     }
     mistakes
+}
+
+/// Quantities with an exponent nobody can count to, such as 1e99: the evaluator of rules overflows on them, and the
+/// operator would refuse them, too.
+fn beyond_measure(document: &Document, schema: &Value, value: &Value, path: &str) -> Vec<Mistake> {
+    match value {
+        Value::String(text) => {
+            let rules = schema["x-kubernetes-validations"].as_array().into_iter().flatten();
+            let measured = rules.filter_map(|rule| rule["rule"].as_str()).any(|rule| rule.contains("quantity("));
+            let wrong = text.contains(['e', 'E']).then(|| text.parse::<Quantity>().err()).flatten();
+            wrong.filter(|_| measured).map(|error| document.mistake(path, error.to_string())).into_iter().collect()
+        }
+        Value::Array(items) => {
+            let inner = items.iter().enumerate();
+            let of = |(index, item)| beyond_measure(document, &schema["items"], item, &format!("{path}[{index}]"));
+            inner.flat_map(of).collect()
+        }
+        Value::Object(map) => {
+            let of = |(key, inner): (&String, &Value)| {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                beyond_measure(document, &schema["properties"][key], inner, &path)
+            };
+            map.iter().flat_map(of).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn rules(document: &Document, schema: &Value) -> Vec<Mistake> {
