@@ -81,13 +81,14 @@ pub struct Doors {
 #[must_use]
 pub fn doors(snapshot: &NetworkSnapshot) -> Doors {
     let spec = &snapshot.network.spec;
+    let forbidden = reach::with_translated(snapshot.config.cluster.forbidden());
     let mut doors = Doors::default();
     for rule in &spec.ingress {
-        let door = door(snapshot, "ingress", rule, &mut doors.refused);
+        let door = door(snapshot, &forbidden, "ingress", rule, &mut doors.refused);
         doors.ingress.extend(door);
     }
     for rule in &spec.egress {
-        let door = door(snapshot, "egress", rule, &mut doors.refused);
+        let door = door(snapshot, &forbidden, "egress", rule, &mut doors.refused);
         doors.egress.extend(door);
     }
     for expose in &spec.expose {
@@ -101,15 +102,21 @@ pub fn doors(snapshot: &NetworkSnapshot) -> Doors {
     }
     if let Some(dns) = spec.dns.as_ref().filter(|dns| dns.mode == DnsMode::Custom) {
         let door =
-            hosts(snapshot, "dns", &dns.nameservers, &[(Protocol::Udp, 53), (Protocol::Tcp, 53)], &mut doors.refused);
+            hosts(&forbidden, "dns", &dns.nameservers, &[(Protocol::Udp, 53), (Protocol::Tcp, 53)], &mut doors.refused);
         doors.egress.extend(door);
     }
-    let door = hosts(snapshot, "ntp", &spec.ntp, &[(Protocol::Udp, 123)], &mut doors.refused);
+    let door = hosts(&forbidden, "ntp", &spec.ntp, &[(Protocol::Udp, 123)], &mut doors.refused);
     doors.egress.extend(door);
     doors
 }
 
-fn door(snapshot: &NetworkSnapshot, direction: &str, rule: &NetworkRule, refused: &mut Vec<Refused>) -> Option<Door> {
+fn door(
+    snapshot: &NetworkSnapshot,
+    forbidden: &[IpNet],
+    direction: &str,
+    rule: &NetworkRule,
+    refused: &mut Vec<Refused>,
+) -> Option<Door> {
     let name = format!("{direction} {}", rule.name);
     let mut refuse = |reason, message: String| refused.push(Refused { rule: name.clone(), reason, message });
     let ports = match ports(rule) {
@@ -120,11 +127,10 @@ fn door(snapshot: &NetworkSnapshot, direction: &str, rule: &NetworkRule, refused
         }
     };
     let mut peers = BTreeSet::new();
-    let forbidden = reach::with_translated(snapshot.config.cluster.forbidden());
     match except(rule) {
         Ok(except) => {
             for cidr in &rule.cidrs {
-                match reach::network(cidr).and_then(|cidr| reach::block(cidr, &except, &forbidden)) {
+                match reach::network(cidr).and_then(|cidr| reach::block(cidr, &except, forbidden)) {
                     Ok(block) => drop(peers.insert(Peer::Block(block))),
                     Err(error) => refuse(Reason::RuleRefused, error.to_string()),
                 }
@@ -133,7 +139,7 @@ fn door(snapshot: &NetworkSnapshot, direction: &str, rule: &NetworkRule, refused
         Err(error) => refuse(Reason::RuleRefused, format!("except: {error}; the whole rule stays closed")),
     }
     if rule.world {
-        peers.extend(reach::world(&forbidden).into_iter().map(Peer::Block));
+        peers.extend(reach::world(forbidden).into_iter().map(Peer::Block));
     }
     let own = snapshot.network.metadata.name.as_deref();
     for network in &rule.networks {
@@ -194,17 +200,16 @@ fn ports(rule: &NetworkRule) -> Result<Ports, String> {
 
 /// A door to single hosts, for services such as DNS.
 fn hosts(
-    snapshot: &NetworkSnapshot,
+    forbidden: &[IpNet],
     what: &str,
     addresses: &[String],
     to: &[(Protocol, u16)],
     refused: &mut Vec<Refused>,
 ) -> Option<Door> {
-    let forbidden = reach::with_translated(snapshot.config.cluster.forbidden());
     let mut peers = BTreeSet::new();
     for address in addresses {
         let host = address.parse::<IpAddr>().map_err(|_| reach::NoBlock::Unparsable(address.clone()));
-        match host.map(IpNet::from).and_then(|host| reach::block(host, &[], &forbidden)) {
+        match host.map(IpNet::from).and_then(|host| reach::block(host, &[], forbidden)) {
             Ok(block) => drop(peers.insert(Peer::Block(block))),
             Err(error) => {
                 refused.push(Refused { rule: what.into(), reason: Reason::RuleRefused, message: error.to_string() });

@@ -203,7 +203,6 @@ async fn managed<K: Managed>(api: Api<DeserializeGuard<K>>, context: Arc<Context
             }
             Err(_) => {}
         }
-        context.metrics.observed(context.cluster.observed.len());
     }
     "a watch of managed objects"
 }
