@@ -129,6 +129,21 @@ impl Verdict {
     pub fn good(type_: ConditionType, message: impl Into<String>) -> Self {
         Self::new(type_, Status::True, Reason::AsDeclared, message)
     }
+    /// Which written fields have no effect in this version; True when there are none.
+    #[must_use]
+    pub fn without_effect(fields: &[impl AsRef<str>]) -> Self {
+        let type_ = ConditionType::FullyEnforced;
+        if fields.is_empty() {
+            return Self::good(type_, "every field that is written has its effect");
+        }
+        let fields: Vec<&str> = fields.iter().map(AsRef::as_ref).collect();
+        Self::bad(
+            type_,
+            Reason::NotYetEnforced,
+            format!("accepted, without effect in this version: {}", fields.join(", ")),
+        )
+    }
+
     /// False, with a reason and what to do about it.
     #[must_use]
     pub fn bad(type_: ConditionType, reason: Reason, message: impl Into<String>) -> Self {

@@ -1,6 +1,7 @@
 //! What people write: `Tenant`, `TenantNetwork`, `Retention`.
 
 pub mod condition;
+pub mod home;
 pub mod jst;
 pub mod labels;
 pub mod manifest;

@@ -1,8 +1,10 @@
 //! What became of a [`Desired`](super::object::Desired): the only thing a status may speak from.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use super::object::{Observation, Reference};
+use super::object::{Kind, Observation, Reference};
+use crate::api::condition::{ConditionType, Reason, Status, Verdict};
 
 /// Result of one pass of apply and prune.
 #[derive(Clone, Debug, Default)]
@@ -37,4 +39,40 @@ pub enum Cause {
     Unanswered,
     /// The object's kind is not installed or not watched yet; it follows when it appears.
     Waiting,
+}
+
+impl Applied {
+    /// Does a person have to act? Waiting helps neither with what is a stranger's nor with what is refused.
+    #[must_use]
+    pub fn stalled(&self) -> Verdict {
+        let type_ = ConditionType::Stalled;
+        match self.faults.iter().find(|fault| matches!(fault.cause, Cause::Foreign | Cause::Refused)) {
+            Some(fault) => Verdict { status: Status::True, ..fault.verdict(type_) },
+            None => Verdict::new(type_, Status::False, Reason::AsDeclared, "nothing waits for a person"),
+        }
+    }
+}
+
+impl Fault {
+    /// What a condition of this type says about the fault: False, with its reason.
+    #[must_use]
+    pub fn verdict(&self, type_: ConditionType) -> Verdict {
+        Verdict::bad(type_, self.reason(), self.to_string())
+    }
+
+    fn reason(&self) -> Reason {
+        match (self.cause, self.reference.kind) {
+            (Cause::Foreign, Kind::Namespace) => Reason::NamespaceNotOurs,
+            (Cause::Foreign, _) => Reason::ForeignObject,
+            (Cause::Refused, _) => Reason::Refused,
+            (Cause::Unanswered, _) => Reason::ApiError,
+            (Cause::Waiting, _) => Reason::Progressing,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.reference, self.message)
+    }
 }

@@ -88,11 +88,7 @@ impl Cluster {
                 }
                 // Somebody was faster; our watch tells in a moment.
                 Err(WriteError::Unexpected(_)) => {}
-                Err(error) => {
-                    if let Outcome::Fault(fault) = failed(&reference, &error) {
-                        applied.faults.push(fault);
-                    }
-                }
+                Err(error) => applied.faults.push(failed(&reference, &error)),
             }
         }
     }
@@ -100,7 +96,7 @@ impl Cluster {
     async fn bring(&self, owner: &Owner, object: &DesiredObject) -> Outcome {
         let reference = &object.reference;
         if !self.installed(reference.kind) {
-            return fault(reference, Cause::Waiting, "its kind is not installed in this cluster");
+            return obstacle(reference, Cause::Waiting, "its kind is not installed in this cluster");
         }
         match self.observed.get(reference) {
             None => self.create(owner, object).await,
@@ -115,16 +111,16 @@ impl Cluster {
             // labels were stripped, or somebody else's.
             Err(WriteError::Unexpected(_)) => match self.writer.read(&object.reference).await {
                 Ok(seen) => self.keep_or_update(owner, object, seen).await,
-                Err(error) => failed(&object.reference, &error),
+                Err(error) => Outcome::Fault(failed(&object.reference, &error)),
             },
-            Err(error) => failed(&object.reference, &error),
+            Err(error) => Outcome::Fault(failed(&object.reference, &error)),
         }
     }
 
     async fn keep_or_update(&self, owner: &Owner, object: &DesiredObject, seen: Observation) -> Outcome {
         let reference = &object.reference;
-        if let Some(obstacle) = foreign(owner, &seen) {
-            return fault(reference, Cause::Foreign, obstacle);
+        if let Some(stranger) = foreign(owner, &seen) {
+            return obstacle(reference, Cause::Foreign, stranger);
         }
         if seen.digest == object.digest || self.observed.settled(reference, object.digest) {
             self.observed.see(seen.clone());
@@ -132,7 +128,7 @@ impl Cluster {
         }
         match self.writer.update(reference, &seen.uid, &object.body).await {
             Ok(observation) => self.written(object, observation),
-            Err(error) => failed(reference, &error),
+            Err(error) => Outcome::Fault(failed(reference, &error)),
         }
     }
 
@@ -182,16 +178,16 @@ fn is_wall(kind: Kind) -> bool {
     }
 }
 
-fn fault(reference: &Reference, cause: Cause, message: impl Into<String>) -> Outcome {
+fn obstacle(reference: &Reference, cause: Cause, message: impl Into<String>) -> Outcome {
     Outcome::Fault(Fault { reference: reference.clone(), cause, message: message.into() })
 }
 
-fn failed(reference: &Reference, error: &WriteError) -> Outcome {
+fn failed(reference: &Reference, error: &WriteError) -> Fault {
     let cause = match error {
         WriteError::Refused(_) => Cause::Refused,
         WriteError::NotFound(_) | WriteError::Unexpected(_) | WriteError::Unanswered(_) => Cause::Unanswered,
     };
-    fault(reference, cause, error.to_string())
+    Fault { reference: reference.clone(), cause, message: error.to_string() }
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::api::labels;
+use crate::api::{home, labels};
 
 /// The kinds of object that we make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,11 +101,10 @@ impl Reference {
     /// nobody's, whatever labels somebody copied onto it.
     #[must_use]
     pub fn home(&self) -> &str {
-        if self.kind == Kind::CronJob {
-            return self.name.strip_prefix("cf-purge-").unwrap_or_default();
+        match self.kind {
+            Kind::CronJob => home::of_purge_cron_job(&self.name),
+            _ => home::of_namespace(self.namespace.as_ref().unwrap_or(&self.name)),
         }
-        let place = self.namespace.as_ref().unwrap_or(&self.name);
-        place.strip_prefix("cfd-").or_else(|| place.strip_prefix("cf-")).unwrap_or_default()
     }
 }
 
@@ -250,8 +249,6 @@ pub enum Facts {
     ResourceQuota { counting: bool },
     /// A VM: does KubeVirt say it is ready, and its printable status.
     VirtualMachine { ready: bool, printable_status: String },
-    /// A DataVolume's phase.
-    DataVolume { phase: String },
 }
 
 /// An object as we want it, with its fingerprint.

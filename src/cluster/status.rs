@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::ApiResource;
 use kube::core::object::HasStatus;
 use kube::{Resource, ResourceExt};
@@ -96,12 +95,6 @@ fn body<K: Resource>(resource: &ApiResource, object: &K, status: &Value) -> Valu
         "metadata": {"name": object.meta().name, "namespace": object.meta().namespace, "uid": object.meta().uid},
         "status": status,
     })
-}
-
-/// Where an Event about this object points.
-#[must_use]
-pub fn event_reference<K: Resource<DynamicType = ()>>(object: &K) -> ObjectReference {
-    object.object_ref(&())
 }
 
 fn version(text: Option<&str>) -> u64 {

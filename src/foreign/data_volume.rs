@@ -4,7 +4,7 @@ use kube::CustomResource;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::cluster::object::{Facts, Kind, Managed};
+use crate::cluster::object::{Kind, Managed};
 
 /// The fields we set.
 #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -13,7 +13,6 @@ use crate::cluster::object::{Facts, Kind, Managed};
     version = "v1beta1",
     kind = "DataVolume",
     namespaced,
-    status = "DataVolumeStatus",
     schema = "disabled",
     derive = "PartialEq",
     derive = "Default"
@@ -44,20 +43,9 @@ pub struct Storage {
     pub resources: Value,
 }
 
-/// The fields we read.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
-pub struct DataVolumeStatus {
-    #[serde(default)]
-    pub phase: Option<String>,
-}
-
 impl Managed for DataVolume {
     const KIND: Kind = Kind::DataVolume;
     fn owned(&self) -> Value {
         json!({"spec": self.spec})
-    }
-    fn facts(&self) -> Facts {
-        let phase = self.status.as_ref().and_then(|status| status.phase.clone()).unwrap_or_default();
-        Facts::DataVolume { phase }
     }
 }

@@ -30,13 +30,7 @@ pub fn operator() -> Vec<Value> {
     ];
     vec![
         cluster_role("cloudfarm", &rules),
-        json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "ClusterRoleBinding",
-            "metadata": {"name": "cloudfarm"},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cloudfarm"},
-            "subjects": [{"kind": "ServiceAccount", "name": "cloudfarm", "namespace": NAMESPACE}],
-        }),
+        cluster_role_binding("cloudfarm"),
         json!({
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "Role",
@@ -58,13 +52,7 @@ pub fn operator() -> Vec<Value> {
 pub fn purge() -> Vec<Value> {
     vec![
         cluster_role("cloudfarm-purge", &[rule("cloudfarm.dev", &["retentions"], &["get"])]),
-        json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "ClusterRoleBinding",
-            "metadata": {"name": "cloudfarm-purge"},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cloudfarm-purge"},
-            "subjects": [{"kind": "ServiceAccount", "name": "cloudfarm-purge", "namespace": NAMESPACE}],
-        }),
+        cluster_role_binding("cloudfarm-purge"),
     ]
 }
 
@@ -109,6 +97,17 @@ fn cluster_role(name: &str, rules: &[Value]) -> Value {
         "kind": "ClusterRole",
         "metadata": {"name": name},
         "rules": rules,
+    })
+}
+
+/// Gives a service account of ours the ClusterRole of the same name.
+fn cluster_role_binding(name: &str) -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": NAMESPACE}],
     })
 }
 

@@ -7,6 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
+use crate::api::home;
 use crate::api::tenant::Tenant;
 use crate::api::tenant_machine::Machine;
 use crate::api::tenant_network::TenantNetwork;
@@ -51,13 +52,13 @@ impl TenantFact {
 pub fn observe(context: &Context, network: TenantNetwork) -> NetworkSnapshot {
     let namespace = network.namespace().unwrap_or_default();
     let name = network.name_any();
-    let tenant = namespace.strip_prefix("cf-").unwrap_or_default().to_owned();
+    let tenant = home::of_customer_namespace(&namespace).to_owned();
     let declared = context.stores.tenants.get(&ObjectRef::new(&tenant));
     let observed = context.cluster.observed.of_tenant(&tenant);
-    let home = Reference { kind: Kind::Namespace, namespace: None, name: namespace };
+    let namespace = Reference { kind: Kind::Namespace, namespace: None, name: namespace };
     NetworkSnapshot {
         tenant: declared.as_ref().and_then(|declared| declared.0.as_ref().ok()).map(TenantFact::of),
-        home_ready: observed.get(&home).is_some_and(|namespace| namespace.tenant == tenant),
+        home_ready: observed.get(&namespace).is_some_and(|namespace| namespace.tenant == tenant),
         config: context.config.clone(),
         siblings: context
             .stores

@@ -8,7 +8,7 @@ use super::observe::NetworkSnapshot;
 use super::rules::Refused;
 use crate::api::condition::{ConditionType, Reason, Status, Verdict, merge};
 use crate::api::tenant_network::{Backend, DnsMode, MadeObject, NetworkType, TenantNetworkStatus};
-use crate::cluster::applied::{Applied, Cause};
+use crate::cluster::applied::Applied;
 use crate::operator::context::Conditions;
 
 impl Conditions for TenantNetworkStatus {
@@ -74,7 +74,7 @@ fn rules(snapshot: &NetworkSnapshot, plan: &Plan, applied: &Applied) -> Verdict 
         return Verdict::bad(type_, Reason::NotYetSupported, message);
     }
     match applied.faults.first() {
-        Some(fault) => Verdict::bad(type_, reason(fault.cause), format!("{}: {}", fault.reference, fault.message)),
+        Some(fault) => fault.verdict(type_),
         None => Verdict::good(type_, "every rule is in a policy"),
     }
 }
@@ -121,27 +121,20 @@ fn not_yet_enforced(snapshot: &NetworkSnapshot) -> Verdict {
         ("spec.flowLogs", spec.flow_logs),
     ];
     let fields: Vec<&str> = written.into_iter().filter(|(_, written)| *written).map(|(field, _)| field).collect();
-    if fields.is_empty() {
-        Verdict::good(ConditionType::FullyEnforced, "every field that is written has its effect")
-    } else {
-        let message = format!("accepted, without effect in this version: {}", fields.join(", "));
-        Verdict::bad(ConditionType::FullyEnforced, Reason::NotYetEnforced, message)
-    }
+    Verdict::without_effect(&fields)
 }
 
 /// A missing network or VM may still come; what is wrong in itself, or in the way, waits for a person.
 fn stalled(plan: &Plan, applied: &Applied) -> Verdict {
-    let type_ = ConditionType::Stalled;
-    let stuck = applied.faults.iter().find(|fault| matches!(fault.cause, Cause::Foreign | Cause::Refused));
-    if let Some(fault) = stuck {
-        let message = format!("{}: {}", fault.reference, fault.message);
-        return Verdict::new(type_, Status::True, reason(fault.cause), message);
+    let stalled = applied.stalled();
+    if stalled.status == Status::True {
+        return stalled;
     }
     let wrong =
         || plan.refused.iter().filter(|refused| matches!(refused.reason, Reason::RuleRefused | Reason::Invalid));
     match wrong().next() {
-        Some(first) => Verdict::new(type_, Status::True, first.reason, closed(wrong())),
-        None => Verdict::new(type_, Status::False, Reason::AsDeclared, "nothing waits for a person"),
+        Some(first) => Verdict::new(ConditionType::Stalled, Status::True, first.reason, closed(wrong())),
+        None => stalled,
     }
 }
 
@@ -162,15 +155,6 @@ fn ready(snapshot: &NetworkSnapshot, verdicts: &[Verdict], stalled: &Verdict) ->
     }
 }
 
-fn reason(cause: Cause) -> Reason {
-    match cause {
-        Cause::Foreign => Reason::ForeignObject,
-        Cause::Refused => Reason::Refused,
-        Cause::Unanswered => Reason::ApiError,
-        Cause::Waiting => Reason::Progressing,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -178,7 +162,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::cluster::applied::Fault;
+    use crate::cluster::applied::{Cause, Fault};
     use crate::cluster::object::{Facts, Observation};
     use crate::network::desired::desired;
     use crate::network::sample::dmz;

@@ -23,7 +23,7 @@ use crate::api::condition::{ConditionType, Reason, Status, Verdict, merge};
 use crate::cluster::Cluster;
 use crate::cluster::applied::{Applied, Cause};
 use crate::cluster::object::Kind;
-use crate::cluster::status::{StatusBook, event_reference};
+use crate::cluster::status::StatusBook;
 use crate::cluster::write::WriteError;
 
 /// Events are told to people on the side; a slow API server must not hold up a pass for them.
@@ -94,7 +94,7 @@ impl Context {
             Err(error) => return Err(Again(format!("status: {error}"))),
         }
         if let Some(fault) = applied.faults.iter().find(|fault| fault.cause != Cause::Waiting) {
-            return Err(Again(format!("{}: {}", fault.reference, fault.message)));
+            return Err(Again(fault.to_string()));
         }
         self.backoff.succeeded(object.meta().uid.as_deref());
         Ok(next_change.map_or_else(Action::await_change, |at| {
@@ -144,7 +144,7 @@ impl Context {
     }
 
     async fn tell<K: Resource<DynamicType = ()>>(&self, object: &K, before: &[Condition], after: &[Condition]) {
-        let reference = event_reference(object);
+        let reference = object.object_ref(&());
         for event in turned(before, after) {
             let published = self.recorder.publish(&event, &reference);
             match tokio::time::timeout(EVENT_TIMEOUT, published).await {

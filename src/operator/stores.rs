@@ -8,6 +8,7 @@ use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 
+use crate::api::home;
 use crate::api::retention::Retention;
 use crate::api::tenant::Tenant;
 use crate::api::tenant_network::TenantNetwork;
@@ -144,9 +145,8 @@ impl OfTenant for Guarded<Tenant> {
 }
 
 impl OfTenant for Guarded<TenantNetwork> {
-    // Outside `cf-<tenant>` a network belongs to nobody: not to a Tenant that happens to be called like the namespace.
     fn tenant(&self) -> String {
-        self.namespace().as_deref().and_then(|namespace| namespace.strip_prefix("cf-")).unwrap_or_default().to_owned()
+        home::of_customer_namespace(&self.namespace().unwrap_or_default()).to_owned()
     }
 }
 

@@ -16,11 +16,11 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use serde_json::Value;
 
-use crate::api::labels;
 use crate::api::quantity::Quantity;
 use crate::api::retention::{Retention, RetentionSpec};
 use crate::api::tenant::Tenant;
 use crate::api::tenant_network::TenantNetwork;
+use crate::api::{home, labels};
 use crate::cluster::object::DesiredObject;
 use crate::foreign::instancetype::{Size, VirtualMachineClusterInstancetype};
 use crate::network::observe::{NetworkSnapshot, TenantFact};
@@ -137,7 +137,7 @@ impl World {
         for ((namespace, name), _) in self
             .networks
             .iter()
-            .filter(|((namespace, _), _)| !self.tenants.contains_key(namespace.strip_prefix("cf-").unwrap_or_default()))
+            .filter(|((namespace, _), _)| !self.tenants.contains_key(home::of_customer_namespace(namespace)))
         {
             rendered.remarks.push(format!("TenantNetwork {namespace}/{name}: no Tenant stands behind its namespace"));
         }
@@ -162,7 +162,7 @@ impl World {
     }
 
     fn networks_of(&self, tenant: &str) -> impl Iterator<Item = &TenantNetwork> {
-        let home = format!("cf-{tenant}");
+        let home = home::customer_namespace(tenant);
         self.networks.iter().filter(move |((namespace, _), _)| *namespace == home).map(|(_, network)| network)
     }
 
@@ -198,7 +198,7 @@ impl World {
     fn network(&self, network: &TenantNetwork, config: &Arc<Config>, rendered: &mut Rendered) {
         let name = network.name_any();
         let namespace = network.namespace().unwrap_or_default();
-        let tenant = namespace.strip_prefix("cf-").unwrap_or_default();
+        let tenant = home::of_customer_namespace(&namespace);
         let snapshot = NetworkSnapshot {
             network: network.clone(),
             tenant: self.tenants.get(tenant).map(TenantFact::of),

@@ -13,8 +13,8 @@ use kube::ResourceExt;
 use super::observe::{RetentionSnapshot, TenantState};
 use super::schedule::Schedule;
 use crate::api::jst::{ContractDate, plus_days};
-use crate::api::labels;
 use crate::api::retention::Retention;
+use crate::api::{home, labels};
 use crate::cluster::object::{Desired, DesiredObject, Owner, OwnerKind, Stage};
 
 /// What a pass means to do.
@@ -130,7 +130,7 @@ fn dates(end_date: &str, grace_days: i64, complete_within: &str) -> Result<Dates
 fn cron_job(snapshot: &RetentionSnapshot, owner: &Owner, schedule: &Schedule) -> DesiredObject {
     let config = &snapshot.config.purge;
     let spec = &snapshot.retention.spec;
-    let mut metadata = owner.metadata(Some(&config.namespace), format!("cf-purge-{}", owner.tenant));
+    let mut metadata = owner.metadata(Some(&config.namespace), home::purge_cron_job(&owner.tenant));
     metadata.labels.get_or_insert_default().insert(labels::RETENTION.into(), owner.name.clone());
     DesiredObject::new(&CronJob {
         metadata,

@@ -19,7 +19,7 @@ use crate::api::jst::{ContractDate, in_japan};
 use crate::api::retention::{
     HoldVisibility, Pinned, RetentionPhase, RetentionStatus, notify_days, sixty_days, two_thousand,
 };
-use crate::cluster::applied::{Applied, Cause};
+use crate::cluster::applied::Applied;
 use crate::operator::context::Conditions;
 
 impl Conditions for RetentionStatus {
@@ -106,7 +106,7 @@ fn pinned(snapshot: &RetentionSnapshot, previous: Option<Pinned>) -> Option<Pinn
 fn scheduled(snapshot: &RetentionSnapshot, plan: &Plan, applied: &Applied) -> Verdict {
     let type_ = ConditionType::Scheduled;
     if let Some(fault) = applied.faults.first() {
-        return Verdict::bad(type_, Reason::ApiError, format!("{}: {}", fault.reference, fault.message));
+        return Verdict::bad(type_, Reason::ApiError, fault.to_string());
     }
     match &plan.ending {
         Ending::None => Verdict::bad(type_, Reason::NoEndDate, "the contract has no end date: everything is kept"),
@@ -196,16 +196,10 @@ fn not_yet_enforced(snapshot: &RetentionSnapshot) -> Verdict {
 
 fn stalled(snapshot: &RetentionSnapshot, plan: &Plan, applied: &Applied) -> Verdict {
     let type_ = ConditionType::Stalled;
-    let stuck = applied.faults.iter().find(|fault| matches!(fault.cause, Cause::Foreign | Cause::Refused));
-    match (&plan.ending, stuck) {
-        (Ending::Orphaned, _) => Verdict::new(type_, Status::True, Reason::Orphaned, orphaned(snapshot)),
-        (Ending::Doubtful(doubt), _) => Verdict::new(type_, Status::True, Reason::Invalid, doubt.clone()),
-        (_, Some(fault)) => {
-            let message = format!("{}: {}", fault.reference, fault.message);
-            let reason = if fault.cause == Cause::Foreign { Reason::ForeignObject } else { Reason::Refused };
-            Verdict::new(type_, Status::True, reason, message)
-        }
-        _ => Verdict::new(type_, Status::False, Reason::AsDeclared, "nothing waits for a person"),
+    match &plan.ending {
+        Ending::Orphaned => Verdict::new(type_, Status::True, Reason::Orphaned, orphaned(snapshot)),
+        Ending::Doubtful(doubt) => Verdict::new(type_, Status::True, Reason::Invalid, doubt.clone()),
+        _ => applied.stalled(),
     }
 }
 

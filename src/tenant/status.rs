@@ -7,9 +7,10 @@ use super::declared::Invalid;
 use super::desired::{Contract, Plan};
 use super::observe::TenantSnapshot;
 use crate::api::condition::{ConditionType, Reason, Status, Verdict, merge};
+use crate::api::home;
 use crate::api::jst::{GRACE_DAYS, plus_days};
-use crate::api::tenant::{CapacityRow, MachineCounts, Profile, RunStrategy, TenantPhase, TenantStatus};
-use crate::cluster::applied::{Applied, Cause, Fault};
+use crate::api::tenant::{CapacityRow, Hardening, MachineCounts, Profile, RunStrategy, TenantPhase, TenantStatus};
+use crate::cluster::applied::{Applied, Fault};
 use crate::cluster::object::{Facts, Kind, Observation, Reference};
 use crate::operator::context::Conditions;
 
@@ -62,11 +63,11 @@ fn judged(snapshot: &TenantSnapshot, contract: &Contract, plan: &Plan, applied: 
             "default-deny and platform rules stand (as objects; packets are not measured)",
         ),
         machines(contract, &counts, applied),
-        hardening(snapshot, &counts),
+        hardening(snapshot),
         retention(snapshot, applied),
         not_yet_enforced(snapshot),
     ];
-    let stalled = stalled(applied);
+    let stalled = applied.stalled();
     verdicts.push(ready(&verdicts, &stalled, applied));
     let phase = phase(snapshot, contract, &verdicts, &stalled);
     verdicts.push(stalled);
@@ -75,7 +76,7 @@ fn judged(snapshot: &TenantSnapshot, contract: &Contract, plan: &Plan, applied: 
     TenantStatus {
         observed_generation: snapshot.tenant.metadata.generation,
         phase: Some(phase),
-        namespaces: vec![format!("cf-{name}"), format!("cfd-{name}")],
+        namespaces: vec![home::customer_namespace(&name), home::derived_namespace(&name)],
         vms_summary: Some(format!("{}/{}", counts.ready, counts.desired)),
         vms: Some(counts),
         capacity_summary: rows.iter().map(|row| row.percent).max().map(|percent| format!("{percent}%")),
@@ -105,7 +106,7 @@ fn namespaces(plan: &Plan, applied: &Applied) -> Verdict {
 fn in_place(type_: ConditionType, kinds: &[Kind], plan: &Plan, applied: &Applied, good: &str) -> Verdict {
     let of_kind = |reference: &Reference| kinds.contains(&reference.kind);
     if let Some(fault) = applied.faults.iter().find(|fault| of_kind(&fault.reference)) {
-        return Verdict::bad(type_, reason(fault), said(fault));
+        return fault.verdict(type_);
     }
     let missing: Vec<String> = plan
         .desired
@@ -120,26 +121,13 @@ fn in_place(type_: ConditionType, kinds: &[Kind], plan: &Plan, applied: &Applied
     }
 }
 
-fn reason(fault: &Fault) -> Reason {
-    match (fault.cause, fault.reference.kind) {
-        (Cause::Foreign, Kind::Namespace) => Reason::NamespaceNotOurs,
-        (Cause::Foreign, _) => Reason::ForeignObject,
-        (Cause::Refused, _) => Reason::Refused,
-        (Cause::Unanswered, _) => Reason::ApiError,
-        (Cause::Waiting, _) => Reason::Progressing,
-    }
-}
-
-fn said(fault: &Fault) -> String {
-    format!("{}: {}", fault.reference, fault.message)
-}
-
 fn counts(snapshot: &TenantSnapshot, contract: &Contract, applied: &Applied) -> MachineCounts {
     let machines = &snapshot.tenant.spec.virtual_machines;
     // VMs that are withheld but exist were not part of the pass; what the watch says of them counts.
-    let home = format!("cf-{}", snapshot.tenant.name_any());
+    let namespace = home::customer_namespace(&snapshot.tenant.name_any());
     let seen = |vm: &str| -> Option<&Observation> {
-        let reference = Reference { kind: Kind::VirtualMachine, namespace: Some(home.clone()), name: vm.to_owned() };
+        let reference =
+            Reference { kind: Kind::VirtualMachine, namespace: Some(namespace.clone()), name: vm.to_owned() };
         applied.observed.get(&reference).or_else(|| snapshot.observed.get(&reference))
     };
     let ready = machines.iter().filter(|machine| {
@@ -149,15 +137,11 @@ fn counts(snapshot: &TenantSnapshot, contract: &Contract, applied: &Applied) -> 
             _ => false,
         })
     });
-    let soft = machines.iter().filter(|machine| {
-        let hardening = machine.hardening.as_ref();
-        hardening.is_some_and(|hardening| hardening.profile != Profile::Strict || !hardening.exceptions.is_empty())
-    });
     MachineCounts {
         desired: number(machines.len()),
         ready: number(ready.count()),
         withheld: number(contract.withheld.len()),
-        non_compliant: number(soft.count()),
+        non_compliant: number(not_strict(snapshot).len()),
     }
 }
 
@@ -174,7 +158,7 @@ fn machines(contract: &Contract, counts: &MachineCounts, applied: &Applied) -> V
         return Verdict::bad(type_, first.reason, all.join("; "));
     }
     if let Some(fault) = applied.faults.iter().find(workload) {
-        return Verdict::bad(type_, reason(fault), said(fault));
+        return fault.verdict(type_);
     }
     if counts.ready < counts.desired {
         let message =
@@ -184,22 +168,23 @@ fn machines(contract: &Contract, counts: &MachineCounts, applied: &Applied) -> V
     Verdict::good(type_, format!("all {} VMs are as declared", counts.desired))
 }
 
-fn hardening(snapshot: &TenantSnapshot, counts: &MachineCounts) -> Verdict {
+fn hardening(snapshot: &TenantSnapshot) -> Verdict {
     let type_ = ConditionType::VMsHardened;
-    if counts.non_compliant == 0 {
+    let soft = not_strict(snapshot);
+    if soft.is_empty() {
         return Verdict::good(type_, "every VM has the Strict profile");
     }
-    let soft: Vec<&str> = snapshot
-        .tenant
-        .spec
-        .virtual_machines
-        .iter()
-        .filter(|machine| {
-            machine.hardening.as_ref().is_some_and(|h| h.profile != Profile::Strict || !h.exceptions.is_empty())
-        })
-        .map(|machine| machine.name.as_str())
-        .collect();
     Verdict::bad(type_, Reason::HardeningException, format!("not Strict, or with exceptions: {}", soft.join(", ")))
+}
+
+/// VMs that are not as hard as they could be.
+fn not_strict(snapshot: &TenantSnapshot) -> Vec<&str> {
+    let soft = |hardening: &Hardening| hardening.profile != Profile::Strict || !hardening.exceptions.is_empty();
+    let machines = snapshot.tenant.spec.virtual_machines.iter();
+    machines
+        .filter(|machine| machine.hardening.as_ref().is_some_and(soft))
+        .map(|machine| machine.name.as_str())
+        .collect()
 }
 
 fn retention(snapshot: &TenantSnapshot, applied: &Applied) -> Verdict {
@@ -218,7 +203,7 @@ fn retention(snapshot: &TenantSnapshot, applied: &Applied) -> Verdict {
             ),
         ),
         None => match applied.faults.iter().find(|fault| fault.reference.kind == Kind::Retention) {
-            Some(fault) => Verdict::bad(type_, Reason::RetentionMissing, said(fault)),
+            Some(fault) => Verdict::bad(type_, Reason::RetentionMissing, fault.to_string()),
             None => match applied.observed.keys().find(|reference| reference.kind == Kind::Retention) {
                 Some(made) => Verdict::good(type_, format!("Retention {} stands for this contract", made.name)),
                 None => Verdict::bad(type_, Reason::RetentionMissing, "the Retention is not there yet"),
@@ -256,21 +241,7 @@ fn not_yet_enforced(snapshot: &TenantSnapshot) -> Verdict {
         let named = written.into_iter().filter(|(_, written)| *written);
         fields.extend(named.map(|(field, _)| format!("spec.virtualMachines[{}].{field}", machine.name)));
     }
-    if fields.is_empty() {
-        Verdict::good(ConditionType::FullyEnforced, "every field that is written has its effect")
-    } else {
-        let message = format!("accepted, without effect in this version: {}", fields.join(", "));
-        Verdict::bad(ConditionType::FullyEnforced, Reason::NotYetEnforced, message)
-    }
-}
-
-/// Does a person have to act?
-fn stalled(applied: &Applied) -> Verdict {
-    let stuck = applied.faults.iter().find(|fault| matches!(fault.cause, Cause::Foreign | Cause::Refused));
-    match stuck {
-        Some(fault) => Verdict::new(ConditionType::Stalled, Status::True, reason(fault), said(fault)),
-        None => Verdict::new(ConditionType::Stalled, Status::False, Reason::AsDeclared, "nothing waits for a person"),
-    }
+    Verdict::without_effect(&fields)
 }
 
 fn ready(verdicts: &[Verdict], stalled: &Verdict, applied: &Applied) -> Verdict {
@@ -285,7 +256,7 @@ fn ready(verdicts: &[Verdict], stalled: &Verdict, applied: &Applied) -> Verdict 
         return Verdict::bad(type_, bad.reason, format!("{:?}: {}", bad.type_, bad.message));
     }
     match applied.faults.first() {
-        Some(fault) => Verdict::bad(type_, reason(fault), said(fault)),
+        Some(fault) => fault.verdict(type_),
         None => Verdict::good(type_, "the environment is as declared"),
     }
 }

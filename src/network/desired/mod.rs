@@ -10,6 +10,7 @@ use kube::ResourceExt;
 
 use super::observe::NetworkSnapshot;
 use super::rules::{Refused, doors};
+use crate::api::home;
 use crate::api::tenant_network::NetworkType;
 use crate::cluster::object::{Desired, Owner, OwnerKind, Stage};
 
@@ -28,7 +29,7 @@ pub fn desired(snapshot: &NetworkSnapshot) -> Plan {
         kind: OwnerKind::TenantNetwork,
         name: snapshot.network.name_any(),
         uid: snapshot.network.uid().unwrap_or_default(),
-        tenant: namespace.strip_prefix("cf-").unwrap_or(&namespace).to_owned(),
+        tenant: home::of_customer_namespace(&namespace).to_owned(),
         namespace: Some(namespace),
     };
     let doors = doors(snapshot);

@@ -41,7 +41,6 @@ fn data_volume(home: &Home, machine: &DeclaredMachine, disk: &DeclaredDisk, root
                 resources: json!({"requests": {"storage": disk.size.to_string()}}),
             },
         },
-        status: None,
     })
 }
 

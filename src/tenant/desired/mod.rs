@@ -19,6 +19,7 @@ pub use capacity::{Allocation, Withheld};
 
 use super::declared::{Declared, DeclaredMachine, Invalid, declared};
 use super::observe::TenantSnapshot;
+use crate::api::home;
 use crate::cluster::Cluster;
 use crate::cluster::applied::Applied;
 use crate::cluster::object::{Desired, DesiredObject, Kind, Owner, OwnerKind, Reference, Stage};
@@ -64,8 +65,8 @@ pub fn desired(snapshot: &TenantSnapshot) -> Plan {
             name: name.clone(),
         },
         snapshot,
-        customer: format!("cf-{name}"),
-        derived: format!("cfd-{name}"),
+        customer: home::customer_namespace(&name),
+        derived: home::derived_namespace(&name),
     };
     match declared(&snapshot.tenant) {
         Ok(declared) => planned(&home, &declared),

@@ -1,0 +1,38 @@
+//! Where a tenant's things are: the names that are made from the tenant's name, in both directions.
+
+/// `cf-<tenant>`: what the customer puts in.
+#[must_use]
+pub fn customer_namespace(tenant: &str) -> String {
+    format!("cf-{tenant}")
+}
+
+/// `cfd-<tenant>`: what our service makes of it.
+#[must_use]
+pub fn derived_namespace(tenant: &str) -> String {
+    format!("cfd-{tenant}")
+}
+
+/// `cf-purge-<tenant>`: the CronJob at the contract's end.
+#[must_use]
+pub fn purge_cron_job(tenant: &str) -> String {
+    format!("cf-purge-{tenant}")
+}
+
+/// The tenant in whose customer namespace something lies; nobody's anywhere else, also not a tenant's that happens to be
+/// called like the namespace.
+#[must_use]
+pub fn of_customer_namespace(namespace: &str) -> &str {
+    namespace.strip_prefix("cf-").unwrap_or_default()
+}
+
+/// The tenant that one of the two namespaces belongs to.
+#[must_use]
+pub fn of_namespace(namespace: &str) -> &str {
+    namespace.strip_prefix("cfd-").unwrap_or_else(|| of_customer_namespace(namespace))
+}
+
+/// The tenant that a purge CronJob is for.
+#[must_use]
+pub fn of_purge_cron_job(name: &str) -> &str {
+    name.strip_prefix("cf-purge-").unwrap_or_default()
+}
