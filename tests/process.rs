@@ -19,12 +19,7 @@ struct Process {
 
 impl Process {
     fn start(plane: &Plane, identity: &str) -> Self {
-        let token = plane.kubectl(&["create", "token", "cloudfarm", "-n", "cloudfarm-system", "--duration=1h"], None);
-        let admin = plane.kubectl(&["config", "view", "--raw", "--minify", "-o", "json"], None);
-        let mut kubeconfig: Value = serde_json::from_str(&admin).expect("JSON");
-        kubeconfig["users"][0]["user"] = json!({"token": token.trim()});
-        let file = plane.dir.join(format!("{identity}.kubeconfig"));
-        std::fs::write(&file, kubeconfig.to_string()).expect("a file");
+        let file = plane.operator_kubeconfig(identity);
         let log = plane.dir.join(format!("{identity}.log"));
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
         let child = Command::new(env!("CARGO_BIN_EXE_cloudfarm"))

@@ -1,5 +1,6 @@
 //! Checking manifests the way the API server would: structure by JSON Schema, rules by CEL, keys of list maps.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use jsonschema::{Draft, Validator};
@@ -40,10 +41,10 @@ pub fn check(document: &Document) -> Vec<Mistake> {
     }
     let mut mistakes = structure(document, schema);
     if mistakes.is_empty() {
-        mistakes = list_maps(document, schema, &document.value, "");
+        mistakes = walk(document, schema, twice);
     }
     if mistakes.is_empty() {
-        mistakes = beyond_measure(document, schema, &document.value, "");
+        mistakes = walk(document, schema, beyond_measure);
     }
     if mistakes.is_empty() {
         mistakes = rules(document, schema);
@@ -96,57 +97,51 @@ fn close(schema: &mut Value) {
     }
 }
 
-/// Items of a list map with the same key.
-fn list_maps(document: &Document, schema: &Value, value: &Value, path: &str) -> Vec<Mistake> {
+/// Everything that `look` finds in a manifest, value by value beside its schema.
+fn walk(document: &Document, schema: &Value, look: Look) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
-    if let (Value::Array(items), Some(keys)) = (value, schema["x-kubernetes-list-map-keys"].as_array()) {
-        let mut seen = std::collections::BTreeSet::new();
-        for item in items {
-            let key: Vec<String> = keys.iter().map(|key| item[key.as_str().unwrap_or_default()].to_string()).collect();
-            if !seen.insert(key.clone()) {
-                mistakes.push(document.mistake(path, format!("has {} twice", key.join(", "))));
+    let mut open = vec![(schema, &document.value, String::new())];
+    while let Some((schema, value, path)) = open.pop() {
+        mistakes.extend(look(schema, value).into_iter().map(|message| document.mistake(path.clone(), message)));
+        match value {
+            Value::Array(items) => {
+                let inner = items.iter().enumerate().rev();
+                open.extend(inner.map(|(index, item)| (&schema["items"], item, format!("{path}[{index}]"))));
             }
-        }
-    }
-    if let Value::Array(items) = value {
-        let inner = items.iter().enumerate();
-        mistakes.extend(
-            inner.flat_map(|(index, item)| list_maps(document, &schema["items"], item, &format!("{path}[{index}]"))),
-        );
-    }
-    if let Value::Object(map) = value {
-        for (key, inner) in map {
-            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-            mistakes.extend(list_maps(document, &schema["properties"][key], inner, &path));
+            Value::Object(map) => open.extend(map.iter().rev().map(|(key, inner)| {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                (&schema["properties"][key], inner, path)
+            })),
+            _ => {}
         }
     }
     mistakes
 }
 
-/// Quantities with an exponent nobody can count to, such as 1e99: the evaluator of rules overflows on them, and the
-/// operator would refuse them, too.
-fn beyond_measure(document: &Document, schema: &Value, value: &Value, path: &str) -> Vec<Mistake> {
-    match value {
-        Value::String(text) => {
-            let rules = schema["x-kubernetes-validations"].as_array().into_iter().flatten();
-            let measured = rules.filter_map(|rule| rule["rule"].as_str()).any(|rule| rule.contains("quantity("));
-            let wrong = text.contains(['e', 'E']).then(|| text.parse::<Quantity>().err()).flatten();
-            wrong.filter(|_| measured).map(|error| document.mistake(path, error.to_string())).into_iter().collect()
-        }
-        Value::Array(items) => {
-            let inner = items.iter().enumerate();
-            let of = |(index, item)| beyond_measure(document, &schema["items"], item, &format!("{path}[{index}]"));
-            inner.flat_map(of).collect()
-        }
-        Value::Object(map) => {
-            let of = |(key, inner): (&String, &Value)| {
-                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                beyond_measure(document, &schema["properties"][key], inner, &path)
-            };
-            map.iter().flat_map(of).collect()
-        }
-        _ => Vec::new(),
-    }
+/// What is wrong with one value, given its schema.
+type Look = fn(&Value, &Value) -> Vec<String>;
+
+/// Items of a list map with the same key.
+fn twice(schema: &Value, value: &Value) -> Vec<String> {
+    let (Value::Array(items), Some(keys)) = (value, schema["x-kubernetes-list-map-keys"].as_array()) else {
+        return Vec::new();
+    };
+    let key = |item: &Value| -> String {
+        let parts: Vec<String> = keys.iter().map(|key| item[key.as_str().unwrap_or_default()].to_string()).collect();
+        parts.join(", ")
+    };
+    let mut seen = BTreeSet::new();
+    items.iter().map(key).filter(|key| !seen.insert(key.clone())).map(|key| format!("has {key} twice")).collect()
+}
+
+/// A quantity with an exponent nobody can count to, such as 1e99: the evaluator of rules overflows on it, and the
+/// operator would refuse it, too.
+fn beyond_measure(schema: &Value, value: &Value) -> Vec<String> {
+    let Some(text) = value.as_str().filter(|text| text.contains(['e', 'E'])) else { return Vec::new() };
+    let rules = schema["x-kubernetes-validations"].as_array().into_iter().flatten();
+    let measured = rules.filter_map(|rule| rule["rule"].as_str()).any(|rule| rule.contains("quantity("));
+    let wrong = text.parse::<Quantity>().err().filter(|_| measured);
+    wrong.map(|error| error.to_string()).into_iter().collect()
 }
 
 fn rules(document: &Document, schema: &Value) -> Vec<Mistake> {

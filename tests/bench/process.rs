@@ -13,20 +13,7 @@ pub struct OperatorProcess {
 impl OperatorProcess {
     /// Starts it with the token of its service account and waits until it is ready.
     pub async fn start(plane: &Plane) -> Self {
-        let kubeconfig = plane.dir.join("operator.kubeconfig");
-        if !kubeconfig.exists() {
-            let token =
-                plane.kubectl(&["create", "token", "cloudfarm", "-n", "cloudfarm-system", "--duration=24h"], None);
-            let admin = plane.kubectl(&["config", "view", "--raw", "--minify"], None);
-            let lines = admin.lines().filter(|line| !line.contains("client-certificate-data:"));
-            let own: Vec<String> = lines
-                .map(|line| match line.split_once("client-key-data:") {
-                    Some((indent, _)) => format!("{indent}token: {}\n", token.trim()),
-                    None => format!("{line}\n"),
-                })
-                .collect();
-            std::fs::write(&kubeconfig, own.concat()).expect("kubeconfig");
-        }
+        let kubeconfig = plane.operator_kubeconfig("bench");
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
         let log = std::fs::File::create(plane.dir.join("operator.log")).expect("log");
         let child = Command::new(root.join("target/release/cloudfarm"))

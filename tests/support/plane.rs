@@ -90,11 +90,26 @@ impl Plane {
         Client::try_from(self.config().await).expect("client")
     }
 
+    /// A token of the operator's service account.
+    fn operator_token(&self) -> String {
+        let token = self.kubectl(&["create", "token", "cloudfarm", "-n", "cloudfarm-system", "--duration=24h"], None);
+        token.trim().to_owned()
+    }
+
+    /// A kubeconfig file with that token, for an operator that is a process of its own.
+    pub fn operator_kubeconfig(&self, identity: &str) -> PathBuf {
+        let admin = self.kubectl(&["config", "view", "--raw", "--minify", "-o", "json"], None);
+        let mut kubeconfig: serde_json::Value = serde_json::from_str(&admin).expect("JSON");
+        kubeconfig["users"][0]["user"] = serde_json::json!({"token": self.operator_token()});
+        let file = self.dir.join(format!("{identity}.kubeconfig"));
+        std::fs::write(&file, kubeconfig.to_string()).expect("a file");
+        file
+    }
+
     /// A client's config with the token of the operator's service account: its rights and no more.
     pub async fn operator_config(&self) -> Config {
-        let token = self.kubectl(&["create", "token", "cloudfarm", "-n", "cloudfarm-system", "--duration=24h"], None);
         let mut config = self.config().await;
-        config.auth_info = kube::config::AuthInfo { token: Some(token.trim().to_owned().into()), ..Default::default() };
+        config.auth_info = kube::config::AuthInfo { token: Some(self.operator_token().into()), ..Default::default() };
         cloudfarm::operator::client_config(config)
     }
 }
