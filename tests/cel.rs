@@ -111,6 +111,11 @@ fn the_api_server_says_the_same() {
                     manifest
                 };
                 plane.kubectl(&["create", "-f", "-"], Some(&named(old).to_string()));
+                if let Some(status) = old.get("status") {
+                    let (kind, name) = (old["kind"].as_str().expect("a kind"), format!("change-{number}"));
+                    let patch = json!({"status": status}).to_string();
+                    plane.kubectl(&["patch", kind, &name, "--subresource=status", "--type=merge", "-p", &patch], None);
+                }
                 let replace = |manifest: &Value| {
                     plane.try_kubectl(&["replace", "--dry-run=server", "-f", "-"], Some(&named(manifest).to_string()))
                 };

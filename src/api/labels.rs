@@ -40,6 +40,29 @@ pub const OWNER_UID: &str = "cloudfarm.dev/owner-uid";
 /// Annotation on a Tenant: the admission policy lets a running contract be deleted only with value `"true"`.
 pub const ALLOW_ORPHAN: &str = "cloudfarm.dev/allow-orphan";
 
+/// Annotation on a tenant's namespaces: the second place of a legal hold (I6). Any value, also an empty one, holds.
+pub const LEGAL_HOLD: &str = "cloudfarm.dev/legal-hold";
+
+/// Annotation on a tenant's namespaces: uid of the Retention whose purge may delete in them. Written by the operator,
+/// which cannot delete; asked for by admission and by the purge, which cannot write it.
+pub const PURGE_APPROVED: &str = "cloudfarm.dev/purge-approved";
+
+/// Label: may be deleted while the contract runs; admission asks for it. Written by a rolling purge before it deletes.
+pub const DISPOSABLE: &str = "cloudfarm.dev/disposable";
+
+/// Annotation on a disk that no VM declares any more: since when (RFC 3339).
+pub const REMOVED_AT: &str = "cloudfarm.dev/removed-at";
+
+/// Label in a tenant's derived namespace: which period of `spec.logRetention` keeps the object (`audit`, `access`,
+/// `network`, `notices` or `evidence`).
+pub const RECORD: &str = "cloudfarm.dev/record";
+
+/// Field manager of what a purge run writes on a Retention.
+pub const PURGE_MANAGER: &str = "cloudfarm-purge";
+
+/// Field manager of what a Retention says on objects that others made: a hold, an approval, a halt.
+pub const RETENTION_MANAGER: &str = "cloudfarm-retention";
+
 /// Label on a CronJob and its Jobs: the Retention it works for.
 pub const RETENTION: &str = "cloudfarm.dev/retention";
 

@@ -8,6 +8,7 @@ pub mod manifest;
 pub mod quantity;
 mod reference;
 pub mod retention;
+pub mod retention_status;
 pub mod tenant;
 pub mod tenant_machine;
 pub mod tenant_network;

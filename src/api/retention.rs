@@ -2,15 +2,13 @@
 //! Written by the data-protection officer; cluster-scoped, so that it outlives the namespaces it is about and may be
 //! hidden from the customer.
 
-use std::collections::BTreeMap;
-
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::condition::conditions_schema;
+pub use super::retention_status::*;
 use crate::cluster::object::{Kind, Managed};
 
 /// What is decided about one tenant's data.
@@ -35,8 +33,16 @@ use crate::cluster::object::{Kind, Managed};
     selectable = ".spec.tenantRef.name",
     selectable = ".status.phase",
     validation = Rule::new("self.metadata.name.size() <= 63")
-        .message("metadata.name must be at most 63 characters: the purge CronJob carries it as a label")
+        .message("metadata.name must be at most 63 characters: the purge CronJob carries it as a label"),
+    validation = Rule::new("!has(self.spec.legalHold) || !self.spec.legalHold.active || !has(self.status) || !has(self.status.purge)")
+        .message("legalHold and a purge exclude each other: a purge that has begun cannot be held, since data is gone already, and what is held is not purged"),
+    validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.purge) || (has(self.spec.endDate) == has(oldSelf.spec.endDate) && (!has(self.spec.endDate) || self.spec.endDate == oldSelf.spec.endDate) && self.spec.graceDays == oldSelf.spec.graceDays && has(self.spec.earlyErasure) == has(oldSelf.spec.earlyErasure) && has(self.spec.scope) == has(oldSelf.spec.scope) && self.spec.mode == oldSelf.spec.mode)")
+        .message("endDate, graceDays, earlyErasure, scope and mode cannot be changed once a purge has begun"),
+    validation = Rule::new("self.spec.graceDays >= oldSelf.spec.graceDays || !has(self.status) || !has(self.status.phase) || self.status.phase == 'Idle'")
+        .message("graceDays cannot be shortened once the contract is over: customers were told the longer time")
 )]
+#[x_kube(validation = Rule::new("!(has(self.endDate) || has(self.earlyErasure)) || has(self.requestedBy)").message("endDate and earlyErasure need requestedBy: the name of the person who decides, as the API server knows it"))]
+#[x_kube(validation = Rule::new("!has(self.requestedBy) || !has(self.approvals) || self.approvals.all(approval, approval.by != self.requestedBy)").message("approvals[].by must not be requestedBy: nobody approves an own request"))]
 #[x_kube(validation = Rule::new("!has(self.earlyErasure) || self.earlyErasure.confirmName == self.tenantRef.name").message("earlyErasure.confirmName must repeat the tenant's name: erasure cannot be undone"))]
 #[serde(rename_all = "camelCase")]
 pub struct RetentionSpec {
@@ -52,7 +58,12 @@ pub struct RetentionSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 10), extend("format" = "date"))]
     pub end_date: Option<String>,
-    /// The customer's own wish to be erased sooner.
+    /// Who wrote endDate or earlyErasure here: the name by which the API server knows that person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9._@:/#-]*[A-Za-z0-9])?$"))]
+    pub requested_by: Option<String>,
+    /// The customer's own wish to be erased sooner. It counts when approvedBy is an enabled PrivilegedAdministrator of
+    /// the Tenant and the contract has an end date; the cool-off runs from when the operator first saw it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_erasure: Option<EarlyErasure>,
     /// How long a purge may take before it counts as overdue: hours, at most 168h.
@@ -133,7 +144,7 @@ pub struct TenantRef {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct EarlyErasure {
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9._@:/#-]*[A-Za-z0-9])?$"))]
     pub approved_by: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Time>,
@@ -192,7 +203,7 @@ pub struct LegalHold {
     #[schemars(length(min = 1, max = 253))]
     pub reference: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9._@:/#-]*[A-Za-z0-9])?$"))]
     pub placed_by: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placed_at: Option<Time>,
@@ -258,8 +269,10 @@ pub enum PurgeMode {
 /// Somebody's agreement.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 pub struct Approval {
-    #[schemars(length(min = 1, max = 253))]
+    /// The name by which the API server knows the person; ASCII only, so that no look-alike passes for another.
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9._@:/#-]*[A-Za-z0-9])?$"))]
     pub by: String,
+    /// When. An approval counts when it was given after the operator saw the end date that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Time>,
 }
@@ -336,72 +349,6 @@ fn seven_years() -> String {
 }
 fn yes() -> bool {
     true
-}
-
-/// What the operator saw and did. Never written by people.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct RetentionStatus {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub phase: Option<RetentionPhase>,
-    /// Last day of the contract as last seen; survives the Tenant.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 10))]
-    pub end_date: Option<String>,
-    /// spec.endDate as it stood while the Tenant existed: no decision about its being gone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 10))]
-    pub disregarded_end_date: Option<String>,
-    /// The instant at which the contract is over.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub contract_ends_at: Option<Time>,
-    /// Nothing is deleted before this instant.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub purge_not_before: Option<Time>,
-    /// From this instant on a purge that is not complete is overdue.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deadline: Option<Time>,
-    /// Which tenant and namespaces are meant, by uid: a namesake is never purged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pinned: Option<Pinned>,
-    /// Objects that a purge still has to erase.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub remaining: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_run_at: Option<Time>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "conditions_schema")]
-    pub conditions: Vec<Condition>,
-}
-
-/// Where a Retention stands.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RetentionPhase {
-    Idle,
-    Grace,
-    Previewed,
-    Held,
-    Purging,
-    Verifying,
-    Purged,
-    Overdue,
-    Orphaned,
-    Failed,
-}
-
-/// Uids of what a purge may touch.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct Pinned {
-    #[serde(rename = "tenantUID")]
-    #[schemars(length(max = 63))]
-    pub tenant_uid: String,
-    /// Uid by namespace name.
-    #[serde(default, rename = "namespaceUIDs", skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 2))]
-    pub namespace_uids: BTreeMap<String, String>,
 }
 
 impl Managed for Retention {
