@@ -334,7 +334,11 @@ pub mod tests {
             text.starts_with("cloudfarm-certificate-v1\n{\"version\":1,\"tenant\":\"acme\",\"tenantUID\":"),
             "{text}"
         );
-        assert_eq!(sample().sha256().unwrap(), "a10feda6789a3866750f08fba265c992ff447d9aa0a9672eaadb3baee581dc08", "{text}");
+        assert_eq!(
+            sample().sha256().unwrap(),
+            "a10feda6789a3866750f08fba265c992ff447d9aa0a9672eaadb3baee581dc08",
+            "{text}"
+        );
     }
 
     #[test]
