@@ -14,6 +14,7 @@
 pub mod api;
 pub mod foreign;
 
+pub mod evidence;
 pub mod network;
 pub mod retention;
 pub mod tenant;

@@ -1,5 +1,8 @@
 //! The commands people type. Flags are also environment variables; exit codes are in [`exit`].
 
+pub mod signing_key;
+mod verify;
+
 use std::fmt;
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -17,7 +20,7 @@ use crate::{install, render};
 
 /// Exit codes.
 pub mod exit {
-    /// A manifest or the operator config is wrong; the message says what would be right.
+    /// A manifest, the operator config or a certificate is wrong; the message says what would be right.
     pub const INPUT: u8 = 1;
     /// The cluster cannot be reached, or the operator lost a watch or its lease. (2 is clap's: wrong usage.)
     pub const CLUSTER: u8 = 3;
@@ -31,7 +34,7 @@ pub mod exit {
     name = "cloudfarm",
     version,
     about,
-    after_help = "Exit codes: 0 done; 1 manifest or config wrong; 2 wrong usage; \
+    after_help = "Exit codes: 0 done; 1 manifest, config or certificate wrong; 2 wrong usage; \
 3 cluster not reachable, watch or lease lost; 4 purge refused.\nRUST_LOG selects what is logged, for instance RUST_LOG=cloudfarm=debug."
 )]
 pub struct Cli {
@@ -65,6 +68,10 @@ enum Command {
     Render(Render),
     /// One purge run, as the CronJob's pod does it
     Purge(Purge),
+    /// Check, without any cluster, that erasure certificates are what was signed and that none is missing between them
+    Verify(verify::Verify),
+    /// Print a Secret with a fresh key that signs erasure certificates
+    SigningKey,
 }
 
 #[derive(Debug, Args)]
@@ -143,6 +150,8 @@ impl Cli {
             Command::Manifests => print(&yaml_documents(&install::manifests())?),
             Command::Render(render) => render.run(),
             Command::Purge(purge) => purge.run().await,
+            Command::Verify(verify) => verify.run(),
+            Command::SigningKey => signing_key::run(),
         }
     }
 }
