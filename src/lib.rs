@@ -9,6 +9,7 @@
 //! 4. [`cluster`] is the only module that writes to the API server.
 //! 5. [`operator`] is everything around it: start-up, watches, queues, lease, metrics, clock.
 //! 6. [`render`] runs the pure steps without a cluster; [`install`] is what a cluster needs besides the CRDs.
+//! 7. [`evidence`] is the proof that data is gone: signed certificates in a chain, checked without a cluster.
 #![forbid(unsafe_code)]
 
 pub mod api;

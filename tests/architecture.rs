@@ -29,7 +29,7 @@ fn is_pure(path: &Path) -> bool {
     let kind = parts.get(1).is_some_and(|folder| ["tenant", "network", "retention"].contains(&folder.as_str()));
     let steps = ["desired", "desired.rs", "status.rs", "declared.rs", "rules.rs", "reach.rs", "gate.rs", "schedule.rs"];
     kind && parts.get(2).is_some_and(|step| steps.contains(&step.as_str()))
-        || parts.get(1).is_some_and(|folder| folder == "api")
+        || parts.get(1).is_some_and(|folder| ["api", "evidence"].contains(&folder.as_str()))
 }
 
 #[test]

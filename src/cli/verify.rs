@@ -38,7 +38,7 @@ impl Verify {
                 }
                 print(&report.certificates.iter().map(line).collect::<String>())
             }
-            judged => Err(input(all_faults(unread, judged.err().unwrap_or_default()))),
+            judged => Err(input(all_faults(unread, &judged.err().unwrap_or_default()))),
         }
     }
 }
@@ -47,7 +47,7 @@ fn input(message: String) -> Failure {
     Failure::new(exit::INPUT, message)
 }
 
-fn all_faults(unread: Vec<String>, faults: Vec<Fault>) -> String {
+fn all_faults(unread: Vec<String>, faults: &[Fault]) -> String {
     let judged = faults.iter().map(|fault| printable(&fault.to_string()));
     unread.into_iter().chain(judged).collect::<Vec<_>>().join("\n")
 }

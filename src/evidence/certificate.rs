@@ -254,7 +254,7 @@ fn each_name_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -310,16 +310,16 @@ pub mod tests {
     /// Any certificate that can be signed.
     pub fn any_certificate() -> impl Strategy<Value = Certificate> {
         let object = (".{0,12}", proptest::option::of(".{0,8}"), proptest::option::of(any::<u64>())).prop_map(
-            |(name, namespace, bytes)| ErasedObject { name, namespace, bytes, ..sample().objects[0].clone() },
+            |(name, namespace, bytes)| ErasedObject { namespace, name, bytes, ..sample().objects[0].clone() },
         );
         let words = proptest::collection::vec(".{0,8}", 0..3);
         let uids = proptest::collection::btree_map(".{0,8}", ".{0,8}", 0..3);
         (".{0,20}", any::<u64>(), words, uids, proptest::collection::vec(object, 0..3)).prop_map(
             |(tenant, holds_checked, approvals, namespace_uids, objects)| Certificate {
                 tenant,
+                namespace_uids,
                 holds_checked,
                 approvals,
-                namespace_uids,
                 objects,
                 ..sample()
             },
@@ -373,7 +373,8 @@ pub mod tests {
 
     #[test]
     fn each_flaw_names_its_field_and_what_would_be_right() {
-        let cases: [(&str, &str, fn(&mut Certificate)); 7] = [
+        type Change = fn(&mut Certificate);
+        let cases: [(&str, &str, Change); 7] = [
             ("version", "knows 1", |it| it.version = 2),
             ("remaining", "must be 0", |it| it.remaining = 1),
             ("planSHA256", "64 of the digits", |it| it.plan_sha256 = "A1".repeat(32)),

@@ -318,7 +318,7 @@ mod tests {
         let first = sample();
         for (sequence, right) in [(0, "must be one more than the 0"), (2, "must be one more than the 0")] {
             let previous_sha256 = first.sha256().unwrap();
-            let second = Certificate { sequence, previous_sha256, ..sample() };
+            let second = Certificate { previous_sha256, sequence, ..sample() };
             let given = [document("b", &key.sign(second).unwrap()), document("a", &key.sign(first.clone()).unwrap())];
             assert_faults(&given, &[("b: sequence: ", right)]);
         }
