@@ -17,6 +17,7 @@ pub mod foreign;
 
 pub mod evidence;
 pub mod network;
+pub mod purge;
 pub mod retention;
 pub mod tenant;
 

@@ -36,8 +36,20 @@ pub enum ConditionType {
     RulesEnforced,
     /// Retention: the purge CronJob stands as the contract's end asks.
     Scheduled,
-    /// Retention: a legal hold is active.
+    /// Retention: a legal hold is active, in either of its two places.
     HoldActive,
+    /// Retention: one of the days before an erasure has come on which people are told.
+    ErasureAnnounced,
+    /// Retention: the clocks that the last run looked at agree.
+    ClockTrusted,
+    /// Retention: the last run found what the preview before it had shown.
+    InventoryStable,
+    /// Retention: everything is gone, down to the volumes.
+    Purged,
+    /// Retention: the certificate is signed and stored.
+    EvidenceStored,
+    /// Retention: the deadline has passed and data is still there.
+    Overdue,
 }
 
 /// Why a condition has its status: PascalCase facts.
@@ -83,6 +95,22 @@ pub enum Reason {
     /// The deadline has passed and data is still there.
     Overdue,
     NoHold,
+    /// People are told that an erasure comes nearer.
+    Announced,
+    /// A run has written down what would be erased.
+    Previewed,
+    /// A purge has begun.
+    Purging,
+    /// A purge is complete, proven and certified.
+    Purged,
+    /// A purge waits for something that others hold.
+    Blocked,
+    /// A run refused to delete.
+    PurgeRefused,
+    ClockInDoubt,
+    InventoryChanged,
+    /// The data of an earlier tenant of this name is being erased, or its records are still kept.
+    EarlierTenant,
     /// The Retention is missing and could not be made, or belongs to another tenant.
     RetentionMissing,
     Suspended,

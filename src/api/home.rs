@@ -36,3 +36,16 @@ pub fn of_namespace(namespace: &str) -> &str {
 pub fn of_purge_cron_job(name: &str) -> &str {
     name.strip_prefix("cf-purge-").unwrap_or_default()
 }
+
+/// `cf-record-<tenant>.<first 8 of the Retention's uid>`: plan and certificate of one purge. A tenant that is declared
+/// again after its erasure has another Retention and another record.
+#[must_use]
+pub fn purge_record(tenant: &str, retention_uid: &str) -> String {
+    format!("cf-record-{tenant}.{}", retention_uid.chars().take(8).collect::<String>())
+}
+
+/// The tenant that a purge record is about.
+#[must_use]
+pub fn of_purge_record(name: &str) -> &str {
+    name.strip_prefix("cf-record-").and_then(|rest| rest.split_once('.')).map_or("", |(tenant, _)| tenant)
+}

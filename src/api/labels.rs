@@ -69,3 +69,6 @@ pub const RETENTION: &str = "cloudfarm.dev/retention";
 /// Prefixes of the label and annotation keys that we own on an object; everything else belongs to others.
 pub const OWNED_PREFIXES: [&str; 5] =
     ["cloudfarm.dev/", NETWORK_PREFIX, "pod-security.kubernetes.io/", MANAGED_BY, "k8s.ovn.org/"];
+
+/// Keys below our prefix that others than an object's owner write on it; they are no drift.
+pub const NOT_THE_OWNERS: [&str; 4] = [LEGAL_HOLD, PURGE_APPROVED, DISPOSABLE, REMOVED_AT];

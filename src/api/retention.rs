@@ -240,6 +240,20 @@ pub struct LogRetention {
     pub evidence: String,
 }
 
+impl LogRetention {
+    /// The periods that hold when none are written.
+    #[must_use]
+    pub fn standard() -> Self {
+        Self {
+            audit: a_year(),
+            access: a_year(),
+            network: ninety_days(),
+            notices: five_years(),
+            evidence: seven_years(),
+        }
+    }
+}
+
 /// How volumes are erased (11.2.7).
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct Wipe {
@@ -309,6 +323,17 @@ pub struct Sink {
     pub s3: String,
     #[serde(default)]
     pub object_lock: bool,
+}
+
+/// Days of a period such as `90d` or `7y`; a year is counted as 366 days, so that nothing is dropped a day early.
+#[must_use]
+pub fn days(period: &str) -> Option<i64> {
+    let number = |text: &str| text.parse::<i64>().ok().filter(|number| *number >= 0);
+    match (period.strip_suffix('d'), period.strip_suffix('y')) {
+        (Some(days), _) => number(days),
+        (_, Some(years)) => number(years).map(|years| years.saturating_mul(366)),
+        _ => None,
+    }
 }
 
 fn sixty() -> i64 {

@@ -27,11 +27,11 @@ pub struct RetentionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 10))]
     pub end_date: Option<String>,
-    /// When the operator first saw this end date: the cool-off of a date in the past runs from here, and approvals
+    /// The end date that counts, and since when: the cool-off of a date in the past runs from there, and approvals
     /// given before it are about something else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub end_date_seen_at: Option<Time>,
-    /// When the operator first saw spec.earlyErasure as it stands.
+    pub first_seen: Option<FirstSeen>,
+    /// When the operator first saw that spec.earlyErasure counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_erasure_seen_at: Option<Time>,
     /// spec.endDate as it stood while the Tenant existed: no decision about its being gone.
@@ -62,6 +62,15 @@ pub struct RetentionStatus {
     pub conditions: Vec<Condition>,
     #[serde(flatten)]
     pub progress: Progress,
+}
+
+/// An end date and when the operator first saw it.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct FirstSeen {
+    #[schemars(length(max = 10))]
+    pub end_date: String,
+    pub at: Time,
 }
 
 /// One legal hold, from placing to release.
@@ -195,6 +204,9 @@ pub enum StepState {
 pub struct RunRecord {
     pub at: Time,
     pub outcome: RunOutcome,
+    /// Why, in one word.
+    #[schemars(length(max = 64))]
+    pub reason: String,
     /// Why, for people.
     #[schemars(length(max = 1024))]
     pub message: String,

@@ -7,16 +7,23 @@ use std::fmt;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use kube::{Api, Client};
+use k8s_controller::LeaderElection;
+use k8s_openapi::jiff::SignedDuration;
+use kube::Client;
 use tracing_subscriber::EnvFilter;
 
-use crate::api::retention::Retention;
+use crate::api::retention::RunOutcome;
 use crate::operator::clock::Clock;
 use crate::operator::config::Config;
 use crate::operator::{self, Settings};
-use crate::{install, render};
+use crate::purge::live::Live;
+use crate::purge::look::Asked;
+use crate::{install, purge, render};
 
 /// Exit codes.
 pub mod exit {
@@ -108,6 +115,18 @@ struct Purge {
     /// Uid the Retention must have; a namesake is not purged
     #[arg(long)]
     uid: String,
+    /// Least hours between the first sight of an end date and a purge
+    #[arg(long, env = "CLOUDFARM_COOL_OFF_HOURS", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=720))]
+    cool_off_hours: u16,
+    /// Seconds that this run waits for its turn and for what others hold
+    #[arg(long, env = "CLOUDFARM_PATIENCE", default_value_t = 18000)]
+    patience: u64,
+    /// Namespace of the operator: its lease, the budget, the signing key
+    #[arg(long, env = "CLOUDFARM_LEASE_NAMESPACE", default_value = install::NAMESPACE)]
+    namespace: String,
+    /// Name of this run, unique among those that wait for their turn; the pod's name
+    #[arg(long, env = "HOSTNAME", default_value = "cloudfarm-local")]
+    identity: String,
 }
 
 /// A command that did not do what was asked.
@@ -188,11 +207,39 @@ impl Render {
 impl Purge {
     async fn run(self) -> Result<(), Failure> {
         let client = connect().await?;
-        let retention = Api::<Retention>::all(client).get(&self.retention).await.map_err(|error| {
-            Failure::new(exit::REFUSED, format!("nothing was deleted: Retention {}: {error}", self.retention))
-        })?;
-        let reason = crate::retention::gate::refusal(&retention, &self.uid, Clock::default().now());
-        Err(Failure::new(exit::REFUSED, format!("nothing was deleted: Retention {}: {reason}", self.retention)))
+        let cool_off = SignedDuration::from_hours(self.cool_off_hours.into());
+        let asked = Asked { retention: self.retention.clone(), uid: self.uid.clone(), cool_off };
+        let patience = Duration::from_secs(self.patience);
+        // One purge at a time in the whole cluster; whoever waits longer than that is told.
+        let turn = LeaderElection::new(client.clone(), &self.namespace, install::PURGE_LEASE, &self.identity);
+        let world = Live::new(client, asked.clone(), self.namespace, Clock::default(), patience);
+        let name = &self.retention;
+        let failed = |code, message: &dyn fmt::Display| Failure::new(code, format!("Retention {name}: {message}"));
+        let begun = Arc::new(AtomicBool::new(false));
+        let purge = async {
+            begun.store(true, Ordering::Relaxed);
+            purge::engine::run(&world, &asked).await
+        };
+        let held = turn.with_lease(purge);
+        tokio::pin!(held);
+        let waited = async {
+            tokio::time::sleep(patience).await;
+            if begun.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
+        };
+        let ended = tokio::select! {
+            ended = &mut held => ended,
+            () = waited => return Err(failed(exit::REFUSED, &"nothing was deleted: another purge has the turn")),
+        };
+        match ended {
+            None => Err(failed(exit::CLUSTER, &"the turn was lost; the next run goes on")),
+            Some(Err(lost)) => Err(failed(exit::CLUSTER, &lost)),
+            Some(Ok(ended)) => match ended.outcome {
+                RunOutcome::Refused | RunOutcome::Interrupted => Err(failed(exit::REFUSED, &ended.message)),
+                _ => print(&format!("Retention {name}: {:?}: {}\n", ended.outcome, ended.message)),
+            },
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt, stream};
 
 use super::applied::{Applied, Cause, Fault};
-use super::object::{Desired, DesiredObject, Facts, Kind, Observation, Owner, Reference};
+use super::object::{Claim, Desired, DesiredObject, Facts, Kind, Observation, Owner, Reference};
 use super::write::WriteError;
 use super::{Cluster, prune};
 
@@ -37,6 +37,7 @@ impl Cluster {
             self.apply_all(&desired.owner, &stage.objects, &mut applied).await;
         }
         self.make_missing(&desired.once, &mut applied).await;
+        self.claim_all(&desired.claims, &mut applied).await;
         prune::prune(self, desired, &mut applied).await;
         applied
     }
@@ -89,6 +90,21 @@ impl Cluster {
                 // Somebody was faster; our watch tells in a moment.
                 Err(WriteError::Unexpected(_)) => {}
                 Err(error) => applied.faults.push(failed(&reference, &error)),
+            }
+        }
+    }
+
+    /// The pure step asks for a claim only while the object does not show it yet.
+    async fn claim_all(&self, claims: &[Claim], applied: &mut Applied) {
+        for Claim { on, fields } in claims {
+            match self.writer.claim(on, fields).await {
+                Ok(observation) => {
+                    applied.written += 1;
+                    self.observed.see(observation);
+                }
+                // It went meanwhile; there is nothing left to claim.
+                Err(WriteError::NotFound(_)) => {}
+                Err(error) => applied.faults.push(failed(&on.reference, &error)),
             }
         }
     }
@@ -174,7 +190,12 @@ fn foreign(owner: &Owner, seen: &Observation) -> Option<String> {
 fn is_wall(kind: Kind) -> bool {
     match kind {
         Kind::Namespace | Kind::ResourceQuota | Kind::LimitRange | Kind::NetworkPolicy => true,
-        Kind::RoleBinding | Kind::DataVolume | Kind::VirtualMachine | Kind::CronJob | Kind::Retention => false,
+        Kind::RoleBinding
+        | Kind::DataVolume
+        | Kind::VirtualMachine
+        | Kind::CronJob
+        | Kind::ConfigMap
+        | Kind::Retention => false,
     }
 }
 

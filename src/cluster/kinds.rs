@@ -1,7 +1,7 @@
 //! From an answer's JSON to an [`Observation`], by kind.
 
 use k8s_openapi::api::batch::v1::CronJob;
-use k8s_openapi::api::core::v1::{LimitRange, Namespace, ResourceQuota};
+use k8s_openapi::api::core::v1::{ConfigMap, LimitRange, Namespace, ResourceQuota};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use serde_json::Value;
@@ -26,6 +26,7 @@ impl Kind {
             Self::DataVolume => reduce::<DataVolume>(value),
             Self::VirtualMachine => reduce::<VirtualMachine>(value),
             Self::CronJob => reduce::<CronJob>(value),
+            Self::ConfigMap => reduce::<ConfigMap>(value),
             Self::Retention => reduce::<Retention>(value),
         }
     }

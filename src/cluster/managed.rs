@@ -1,12 +1,13 @@
 //! Which fields of each built-in kind are ours. The neighbours' kinds say so beside their types in `foreign/`.
 
 use k8s_openapi::api::batch::v1::CronJob;
-use k8s_openapi::api::core::v1::{LimitRange, Namespace, ResourceQuota};
+use k8s_openapi::api::core::v1::{ConfigMap, LimitRange, Namespace, ResourceQuota};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use serde_json::{Value, json};
 
 use super::object::{Facts, Kind, Managed};
+use crate::api::labels;
 
 /// Workloads that a quota has to count before they can be made.
 const COUNTED: [&str; 2] = ["count/virtualmachines.kubevirt.io", "count/datavolumes.cdi.kubevirt.io"];
@@ -18,7 +19,12 @@ impl Managed for Namespace {
         Value::Null
     }
     fn facts(&self) -> Facts {
-        Facts::Namespace { terminating: self.metadata.deletion_timestamp.is_some() }
+        let annotation = |key: &str| self.metadata.annotations.as_ref().and_then(|all| all.get(key)).cloned();
+        Facts::Namespace {
+            terminating: self.metadata.deletion_timestamp.is_some(),
+            hold: annotation(labels::LEGAL_HOLD),
+            approved: annotation(labels::PURGE_APPROVED),
+        }
     }
 }
 
@@ -55,11 +61,22 @@ impl Managed for RoleBinding {
     fn owned(&self) -> Value {
         json!({"roleRef": self.role_ref, "subjects": self.subjects})
     }
+    fn facts(&self) -> Facts {
+        Facts::RoleBinding { subjects: self.subjects.as_ref().map_or(0, Vec::len) }
+    }
 }
 
 impl Managed for CronJob {
     const KIND: Kind = Kind::CronJob;
     fn owned(&self) -> Value {
         json!({"spec": self.spec})
+    }
+}
+
+impl Managed for ConfigMap {
+    const KIND: Kind = Kind::ConfigMap;
+    // Only that it is there: the plan and the certificate in it are written by purge runs.
+    fn owned(&self) -> Value {
+        Value::Null
     }
 }

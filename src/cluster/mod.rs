@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 pub mod applied;
 mod apply;
+pub mod erase;
 mod kinds;
 mod managed;
 pub mod object;

@@ -30,12 +30,13 @@ pub enum Kind {
     DataVolume,
     VirtualMachine,
     CronJob,
+    ConfigMap,
     Retention,
 }
 
 impl Kind {
     /// All of them, in the order in which a human reads them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Namespace,
         Self::ResourceQuota,
         Self::LimitRange,
@@ -44,6 +45,7 @@ impl Kind {
         Self::DataVolume,
         Self::VirtualMachine,
         Self::CronJob,
+        Self::ConfigMap,
         Self::Retention,
     ];
 
@@ -59,6 +61,7 @@ impl Kind {
             Self::DataVolume => ("cdi.kubevirt.io", "v1beta1", "DataVolume", "datavolumes"),
             Self::VirtualMachine => ("kubevirt.io", "v1", "VirtualMachine", "virtualmachines"),
             Self::CronJob => ("batch", "v1", "CronJob", "cronjobs"),
+            Self::ConfigMap => ("", "v1", "ConfigMap", "configmaps"),
             Self::Retention => (labels::GROUP, "v1alpha1", "Retention", "retentions"),
         };
         let gvk = kube::core::GroupVersionKind::gvk(group, version, kind);
@@ -81,7 +84,12 @@ impl Kind {
     pub fn prunable(self) -> bool {
         match self {
             Self::NetworkPolicy | Self::RoleBinding | Self::VirtualMachine | Self::CronJob => true,
-            Self::Namespace | Self::ResourceQuota | Self::LimitRange | Self::DataVolume | Self::Retention => false,
+            Self::Namespace
+            | Self::ResourceQuota
+            | Self::LimitRange
+            | Self::DataVolume
+            | Self::ConfigMap
+            | Self::Retention => false,
         }
     }
 }
@@ -97,12 +105,13 @@ pub struct Reference {
 
 impl Reference {
     /// The tenant in whose home the object lies, told by where it is and not by what is written on it: customers'
-    /// namespaces are `cf-<tenant>`, derived ones `cfd-<tenant>`, purge CronJobs `cf-purge-<tenant>`. Anywhere else it is
-    /// nobody's, whatever labels somebody copied onto it.
+    /// namespaces are `cf-<tenant>`, derived ones `cfd-<tenant>`, purge CronJobs `cf-purge-<tenant>`, purge records
+    /// `cf-record-<tenant>.<uid>`. Anywhere else it is nobody's, whatever labels somebody copied onto it.
     #[must_use]
     pub fn home(&self) -> &str {
         match self.kind {
             Kind::CronJob => home::of_purge_cron_job(&self.name),
+            Kind::ConfigMap => home::of_purge_record(&self.name),
             _ => home::of_namespace(self.namespace.as_ref().unwrap_or(&self.name)),
         }
     }
@@ -242,13 +251,17 @@ pub trait Managed:
 pub enum Facts {
     #[default]
     None,
-    /// A namespace: is it being deleted?
-    Namespace { terminating: bool },
+    /// A namespace: is it being deleted, who holds it, and uid of the Retention whose purge may delete in it.
+    Namespace { terminating: bool, hold: Option<String>, approved: Option<String> },
+    /// A role binding: how many subjects it has.
+    RoleBinding { subjects: usize },
+    /// A disk: since when no VM declares it.
+    DataVolume { removed_at: Option<String> },
     /// A quota: does the quota controller count what we are about to make, by the present limits? Before that the API
     /// server refuses it ("status unknown for quota").
     ResourceQuota { counting: bool },
-    /// A VM: does KubeVirt say it is ready, and its printable status.
-    VirtualMachine { ready: bool, printable_status: String },
+    /// A VM: does KubeVirt say it is ready, its printable status, and is it meant to be off?
+    VirtualMachine { ready: bool, printable_status: String, halted: bool },
 }
 
 /// An object as we want it, with its fingerprint.
@@ -288,8 +301,21 @@ pub struct Desired {
     pub stages: Vec<Stage>,
     /// Made when it is not there and never looked at again: from then on it belongs to people.
     pub once: Vec<DesiredObject>,
+    /// A few fields on objects that another declaration made, or that it has left behind.
+    pub claims: Vec<Claim>,
     /// Neither brought to a declared state now nor pruned: the declaration cannot be met, and what runs is kept.
     pub keep: BTreeSet<Reference>,
+}
+
+/// A few fields that a declaration states on an object which is not its own, under [`labels::RETENTION_MANAGER`]: a hold
+/// on a namespace, a halt of a VM. What the claim no longer states goes when it is written anew; everything else on the
+/// object stays its owner's.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// Which object, by uid: a namesake is not touched.
+    pub on: Observation,
+    /// Labels, annotations and fields, without name and uid.
+    pub fields: Value,
 }
 
 impl Desired {
@@ -297,7 +323,13 @@ impl Desired {
     /// untrusted spec is no reason to delete, everything is kept.
     #[must_use]
     pub fn nothing(owner: Owner, observed: &BTreeMap<Reference, Observation>) -> Self {
-        Self { owner, stages: Vec::new(), once: Vec::new(), keep: observed.keys().cloned().collect() }
+        Self {
+            owner,
+            stages: Vec::new(),
+            once: Vec::new(),
+            claims: Vec::new(),
+            keep: observed.keys().cloned().collect(),
+        }
     }
 
     /// Every object, in the order of the stages.
@@ -353,6 +385,7 @@ fn digest<K: Managed>(object: &K) -> Digest {
     let ours = |map: &BTreeMap<String, String>| -> Map<String, Value> {
         map.iter()
             .filter(|(key, _)| labels::OWNED_PREFIXES.iter().any(|prefix| key.starts_with(prefix)))
+            .filter(|(key, _)| !labels::NOT_THE_OWNERS.contains(&key.as_str()))
             .map(|(key, value)| (key.clone(), json!(value)))
             .collect()
     };

@@ -60,11 +60,18 @@ impl StatusBook {
         seen == written
     }
 
-    /// Writes the status if it differs from the one `object` carries. Returns whether it was written.
+    /// Writes the status if it differs from the one `object` carries; `own` is the part of it that this manager states.
+    /// Returns whether it was written.
     ///
     /// # Errors
     /// The write was refused or not answered; the next pass tries again.
-    pub async fn write<K>(&self, writer: &Writer, object: &K, status: &K::Status) -> Result<bool, WriteError>
+    pub async fn write<K>(
+        &self,
+        writer: &Writer,
+        object: &K,
+        status: &K::Status,
+        own: &Value,
+    ) -> Result<bool, WriteError>
     where
         K: HasStatus + Resource<DynamicType = ()>,
         K::Status: Serialize + PartialEq,
@@ -74,7 +81,7 @@ impl StatusBook {
         }
         let status = serde_json::to_value(status).map_err(|error| WriteError::Refused(error.to_string()))?;
         let resource = ApiResource::erase::<K>(&());
-        let body = body(&resource, object, &status);
+        let body = body(&resource, object, own);
         let version_written =
             writer.status(&resource, object.namespace().as_deref(), &object.name_any(), FIELD_MANAGER, &body).await?;
         let written = Written { resource_version: version(Some(&version_written)), status };

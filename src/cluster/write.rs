@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | [`Writer::create`] | nothing of that name | server-side apply with a resource version no object has: refused (409) if anything is there |
 //! | [`Writer::update`] | exactly this uid | server-side apply with the uid: refused if it is another object or gone |
+//! | [`Writer::claim`] | exactly this uid | server-side apply of a few fields, with the uid, by a manager of their own |
 //! | [`Writer::delete`] | exactly this uid and resource version | preconditions |
 //! | [`Writer::status`] | exactly this uid | server-side apply of the status with the uid |
 //!
@@ -25,7 +26,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::object::{Kind, Observation, Reference};
-use crate::api::labels::FIELD_MANAGER;
+use crate::api::labels::{FIELD_MANAGER, RETENTION_MANAGER};
 use crate::operator::metrics::Metrics;
 
 /// No call may take longer than this; a hanging API server costs one reconcile slot for so long and no more.
@@ -69,17 +70,27 @@ impl Writer {
     /// Makes an object, if nothing of its name exists.
     pub async fn create(&self, reference: &Reference, body: &Value) -> Result<Observation, WriteError> {
         let body = with_metadata(body, "resourceVersion", NO_OBJECT_HAS);
-        self.apply("create", reference, &body).await
+        self.apply("create", reference, FIELD_MANAGER, &body).await
     }
 
     /// Brings the object with this uid to the body's content.
     pub async fn update(&self, reference: &Reference, uid: &str, body: &Value) -> Result<Observation, WriteError> {
         let body = with_metadata(body, "uid", uid);
-        match self.apply("update", reference, &body).await {
+        match self.apply("update", reference, FIELD_MANAGER, &body).await {
             // Another uid under this name is told as an immutable field, a missing object as a conflict.
             Err(WriteError::Refused(said)) if said.contains("metadata.uid") => Err(WriteError::Unexpected(said)),
             answer => answer,
         }
+    }
+
+    /// States a few fields on exactly the object that was observed, under a field manager of their own.
+    pub async fn claim(&self, on: &Observation, fields: &Value) -> Result<Observation, WriteError> {
+        let resource = on.reference.kind.api_resource();
+        let mut body = with_metadata(fields, "uid", &on.uid);
+        body["apiVersion"] = json!(resource.api_version);
+        body["kind"] = json!(resource.kind);
+        body["metadata"]["name"] = json!(on.reference.name);
+        self.apply("claim", &on.reference, RETENTION_MANAGER, &body).await
     }
 
     /// Deletes exactly what was observed.
@@ -119,9 +130,15 @@ impl Writer {
         Ok(value.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default().to_owned())
     }
 
-    async fn apply(&self, verb: &'static str, reference: &Reference, body: &Value) -> Result<Observation, WriteError> {
+    async fn apply(
+        &self,
+        verb: &'static str,
+        reference: &Reference,
+        manager: &str,
+        body: &Value,
+    ) -> Result<Observation, WriteError> {
         let request = url(reference)
-            .patch(&reference.name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(body))
+            .patch(&reference.name, &PatchParams::apply(manager).force(), &Patch::Apply(body))
             .map_err(unsendable)?;
         let value = self.send(verb, reference, request).await?;
         observe(reference, value)

@@ -6,6 +6,6 @@
 
 pub mod certificate;
 pub mod chain;
-mod hex;
+pub(crate) mod hex;
 pub mod signing;
 pub mod software;

@@ -1,10 +1,11 @@
 //! CDI's `DataVolume` (cdi.kubevirt.io/v1beta1, CDI 1.65).
 
-use kube::CustomResource;
+use kube::{CustomResource, ResourceExt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::cluster::object::{Kind, Managed};
+use crate::api::labels;
+use crate::cluster::object::{Facts, Kind, Managed};
 
 /// The fields we set.
 #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -47,5 +48,8 @@ impl Managed for DataVolume {
     const KIND: Kind = Kind::DataVolume;
     fn owned(&self) -> Value {
         json!({"spec": self.spec})
+    }
+    fn facts(&self) -> Facts {
+        Facts::DataVolume { removed_at: self.annotations().get(labels::REMOVED_AT).cloned() }
     }
 }

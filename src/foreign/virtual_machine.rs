@@ -185,6 +185,10 @@ impl Managed for VirtualMachine {
     }
     fn facts(&self) -> Facts {
         let status = self.status.clone().unwrap_or_default();
-        Facts::VirtualMachine { ready: status.ready, printable_status: status.printable_status.unwrap_or_default() }
+        Facts::VirtualMachine {
+            ready: status.ready,
+            printable_status: status.printable_status.unwrap_or_default(),
+            halted: self.spec.run_strategy.as_deref() == Some("Halted"),
+        }
     }
 }

@@ -9,6 +9,12 @@ use serde_json::{Value, json};
 /// Namespace of the operator, its lease and the purge CronJobs.
 pub const NAMESPACE: &str = "cloudfarm-system";
 
+/// Namespace of plans and certificates: it survives every tenant.
+pub const EVIDENCE_NAMESPACE: &str = "cloudfarm-evidence";
+
+/// Lease of the purge run whose turn it is; made here, since a purge cannot create.
+pub const PURGE_LEASE: &str = "cloudfarm-purge";
+
 /// Every object, in the order in which they have to be applied.
 #[must_use]
 pub fn manifests() -> Vec<Value> {

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use ipnet::IpNet;
+use k8s_openapi::jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 /// A config that passed every check.
@@ -93,6 +94,16 @@ pub struct Purge {
     pub service_account: String,
     /// Image with the `cloudfarm` binary; by digest in production.
     pub image: String,
+    /// Least hours between the first sight of an end date and a purge (1-720): time to notice a mistake.
+    pub cool_off_hours: u16,
+}
+
+impl Purge {
+    /// [`Purge::cool_off_hours`] as a span.
+    #[must_use]
+    pub fn cool_off(&self) -> SignedDuration {
+        SignedDuration::from_hours(self.cool_off_hours.into())
+    }
 }
 
 /// How fast the operator may go.
@@ -225,6 +236,12 @@ struct RawPurge {
     #[serde(default = "default_service_account")]
     service_account: String,
     image: String,
+    #[serde(default = "a_day")]
+    cool_off_hours: u16,
+}
+
+fn a_day() -> u16 {
+    24
 }
 
 fn default_namespace() -> String {
@@ -278,6 +295,7 @@ impl Raw {
                 namespace: faults.filled("purge.namespace", self.purge.namespace),
                 service_account: faults.filled("purge.serviceAccount", self.purge.service_account),
                 image: faults.filled("purge.image", self.purge.image),
+                cool_off_hours: faults.within("purge.coolOffHours", self.purge.cool_off_hours, 720),
             },
             rates: Rates {
                 concurrency: faults.within("rates.concurrency", self.rates.concurrency, 64),

@@ -51,8 +51,16 @@ pub struct Context {
 }
 
 /// Statuses that carry conditions.
-pub trait Conditions {
+pub trait Conditions: Serialize {
     fn conditions(&self) -> &[Condition];
+
+    /// The part of the status that the operator writes.
+    ///
+    /// # Errors
+    /// It cannot be written as JSON, which no status of ours can bring about.
+    fn own(&self) -> Result<serde_json::Value, serde_json::Error> {
+        serde_json::to_value(self)
+    }
 }
 
 /// A pass that has to be repeated although nothing changed.
@@ -83,9 +91,12 @@ impl Context {
     ) -> Result<Action, Again>
     where
         K: HasStatus + Resource<DynamicType = ()>,
-        K::Status: Conditions + Serialize + PartialEq,
+        K::Status: Conditions + PartialEq,
     {
-        let written = self.statuses.write(&self.cluster.writer, object, status).await;
+        let written = match status.own() {
+            Ok(own) => self.statuses.write(&self.cluster.writer, object, status, &own).await,
+            Err(error) => Err(WriteError::Refused(error.to_string())),
+        };
         match written {
             Ok(true) => {
                 self.tell(object, object.status().map_or(&[], Conditions::conditions), status.conditions()).await;
@@ -163,8 +174,13 @@ fn turned(before: &[Condition], after: &[Condition]) -> Vec<Event> {
         .iter()
         .filter(|now| {
             let old = before.iter().find(|old| old.type_ == now.type_);
-            let same = old.is_some_and(|old| old.status == now.status && old.reason == now.reason);
-            let aloud = ["Stalled", "HoldActive"].contains(&now.type_.as_str()) && now.status == "True";
+            let same = old.is_some_and(|old| {
+                let told = now.type_ != "ErasureAnnounced" || old.message == now.message;
+                old.status == now.status && old.reason == now.reason && told
+            });
+            let aloud = ["Stalled", "HoldActive", "ErasureAnnounced", "Purged", "Overdue"]
+                .contains(&now.type_.as_str())
+                && now.status == "True";
             !same && (aloud || now.type_ == "Ready")
         })
         .map(|now| Event {

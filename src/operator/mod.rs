@@ -34,6 +34,9 @@ use metrics::Metrics;
 use stores::Stores;
 use watches::Writers;
 
+/// The leader's lease. A purge reads in it what time the operator believes it is.
+pub const LEASE: &str = "cloudfarm";
+
 /// How one operator process runs.
 pub struct Settings {
     pub config: Config,
@@ -130,7 +133,7 @@ async fn lead(
         controllers::run(context, shutdown).await;
         return Ok(());
     };
-    let election = LeaderElection::new(client, namespace, "cloudfarm", &settings.identity);
+    let election = LeaderElection::new(client, namespace, LEASE, &settings.identity);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let working = controllers::run(context, async {
         // The sender is dropped or used on shutdown; both mean stop.

@@ -9,7 +9,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 
 use crate::api::home;
-use crate::api::retention::Retention;
+use crate::api::retention::{PurgeState, Retention};
 use crate::api::tenant::Tenant;
 use crate::api::tenant_network::TenantNetwork;
 use crate::foreign::instancetype::Size;
@@ -45,6 +45,25 @@ impl Stores {
             retentions: Declared::new(retentions),
             instancetypes: RwLock::default(),
         }
+    }
+
+    /// The Retention that stands for a Tenant: the one it names, or the one of its own name. If that one already carries
+    /// the proof about an earlier tenant of this name, another with the Tenant's uid in its name: a namesake inherits
+    /// nothing.
+    #[must_use]
+    pub fn retention_name(&self, tenant: &Tenant) -> String {
+        let name = tenant.name_any();
+        let uid = tenant.uid().unwrap_or_default();
+        let chosen = tenant.spec.retention_name.clone().unwrap_or_else(|| name.clone());
+        let found = self.retentions.get(&ObjectRef::new(&chosen));
+        let proof = found.as_ref().and_then(|found| found.0.as_ref().ok()).is_some_and(|found| {
+            let status = found.status.as_ref();
+            let purged = status.and_then(|status| status.progress.purge.as_ref());
+            let pinned = status.and_then(|status| status.pinned.as_ref());
+            purged.is_some_and(|purge| purge.state == PurgeState::Purged)
+                && pinned.is_some_and(|pinned| pinned.tenant_uid != uid)
+        });
+        if proof { format!("{name}-{}", uid.chars().take(8).collect::<String>()) } else { chosen }
     }
 
     /// Sizes of the cluster's instance types, by name.

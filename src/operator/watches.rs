@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::batch::v1::CronJob;
-use k8s_openapi::api::core::v1::{LimitRange, Namespace, ResourceQuota};
+use k8s_openapi::api::core::v1::{ConfigMap, LimitRange, Namespace, ResourceQuota};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -35,6 +35,7 @@ use crate::cluster::observed::Change;
 use crate::foreign::data_volume::DataVolume;
 use crate::foreign::instancetype::{Size, VirtualMachineClusterInstancetype};
 use crate::foreign::virtual_machine::VirtualMachine;
+use crate::install::EVIDENCE_NAMESPACE;
 
 /// The CRD whose objects say how big an instance type is.
 const INSTANCETYPE_CRD: &str = "virtualmachineclusterinstancetypes.instancetype.kubevirt.io";
@@ -76,6 +77,7 @@ pub fn start(client: &Client, context: &Arc<Context>, writers: Writers) -> JoinS
     tasks.spawn(managed::<NetworkPolicy>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<RoleBinding>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<CronJob>(Api::namespaced(client.clone(), &context.config.purge.namespace), context.clone()));
+    tasks.spawn(managed::<ConfigMap>(Api::namespaced(client.clone(), EVIDENCE_NAMESPACE), context.clone()));
     tasks.spawn(neighbours(client.clone(), context.clone()));
     tasks
 }
@@ -146,11 +148,10 @@ fn on_network(context: &Context, network: &Guarded<TenantNetwork>, first: First)
     }
 }
 
-fn on_retention(context: &Context, retention: &Guarded<Retention>, first: First) {
+// A hold, or a purge that begins, is the Tenant's business, too.
+fn on_retention(context: &Context, retention: &Guarded<Retention>, _: First) {
     context.triggers.retention(ObjectRef::from_obj(retention));
-    if first == First::Yes {
-        context.triggers.tenant(&retention.tenant());
-    }
+    context.triggers.tenant(&retention.tenant());
 }
 
 /// Watches one kind of object that we make.

@@ -25,7 +25,8 @@ use crate::cluster::object::DesiredObject;
 use crate::foreign::instancetype::{Size, VirtualMachineClusterInstancetype};
 use crate::network::observe::{NetworkSnapshot, TenantFact};
 use crate::operator::config::Config;
-use crate::retention::observe::{RetentionSnapshot, TenantState};
+use crate::retention::ending::TenantState;
+use crate::retention::observe::{RetentionSnapshot, declaration};
 use crate::tenant::observe::{Neighbours, RetentionFact, TenantSnapshot};
 use crate::{network, retention, tenant};
 
@@ -175,10 +176,15 @@ impl World {
             neighbours: Neighbours { kubevirt: true, cdi: true },
             instancetypes: Arc::new(self.instancetypes.clone()),
             networks: self.networks_of(&name).map(|network| (network.name_any(), network.spec.type_)).collect(),
-            retention: self
-                .retentions
-                .get(&chosen)
-                .map(|found| RetentionFact { name: chosen, tenant: found.spec.tenant_ref.name.clone() }),
+            retention: self.retentions.get(&chosen).map(|found| RetentionFact {
+                name: chosen.clone(),
+                uid: NO_UID.into(),
+                tenant: found.spec.tenant_ref.name.clone(),
+                pinned: None,
+                held: false,
+                purge: None,
+            }),
+            retention_name: chosen,
             observed: BTreeMap::new(),
             now: Timestamp::UNIX_EPOCH,
         };
@@ -224,8 +230,7 @@ impl World {
         };
         let snapshot = RetentionSnapshot {
             retention,
-            tenant: TenantState::Present { uid: NO_UID.into(), end_date: declared.spec.contract.end_date.clone() },
-            namespaces: BTreeMap::new(),
+            tenant: TenantState::Present(declaration(declared)),
             rival: None,
             config: config.clone(),
             observed: BTreeMap::new(),

@@ -1,18 +1,22 @@
-//! `Retention`: from the end of a contract to the purge CronJob.
+//! `Retention`: from the end of a contract to a proven erasure.
 //!
 //! ```text
-//! Tenant declared, no end date ─────────────── Idle      no CronJob: running contracts make no cron load
-//!   end date written, day passed ───────────── Grace     CronJob stands; nothing is deleted before purgeNotBefore
-//!   legal hold ─────────────────────────────── Held      CronJob suspended
-//!   deadline passed, not purged ────────────── Overdue   said aloud
-//! Tenant gone with an end date ─────────────── as above  the date and the uids were pinned while it lived
-//! Tenant gone without one ──────────────────── Orphaned  data and walls kept until somebody decides
+//! operator                                                        purge run (crate::purge), every night
+//!   end date seen       pins uids and dates, CronJob
+//!   contract over       VMs halted, logins closed, record made     writes the time down, previews at T-30/14/7/1
+//!   legal hold          CronJob suspended, namespaces annotated    refuses
+//!   purge is due        approves on the namespaces, gives rights   looks for itself, stores the plan, erases
+//!   gone and certified  takes the rights away                      certificate
 //! ```
 //!
-//! Absence is never consent (I5): a date that is missing or cannot be read keeps everything for ever, and is said.
+//! Where it stands is a table: [`lifecycle`]. Absence is never consent (I5): a date that is missing or cannot be read
+//! keeps everything for ever, and is said.
 
+mod conditions;
 pub mod desired;
-pub mod gate;
+pub mod ending;
+pub mod lifecycle;
+mod next;
 pub mod observe;
 pub mod schedule;
 pub mod status;

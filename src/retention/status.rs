@@ -2,7 +2,7 @@
 //!
 //! Pinning: on the first sight of the living Tenant its uid, the uids of its namespaces and its end date are written
 //! down. They survive the Tenant. When a Tenant of this name is declared again it is pinned anew, with whatever end
-//! date it has then; a Tenant that vanishes never unpins anything.
+//! date it has then; a Tenant that vanishes never unpins anything, and once a purge has begun nothing is pinned any more.
 //!
 //! What counts after the Tenant is its last word: a date that it took back, or overwrote with something unreadable, does
 //! not come back when it vanishes. Likewise `spec.endDate` is a decision about a Tenant that is gone. One that stood
@@ -10,21 +10,28 @@
 //! until it is changed, or removed and written again.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use serde_json::Value;
 
-use super::desired::{Dates, Ending, Plan, held};
-use super::observe::{RetentionSnapshot, TenantState};
-use super::schedule::Schedule;
-use crate::api::condition::{ConditionType, Reason, Status, Verdict, merge};
-use crate::api::jst::{ContractDate, in_japan};
-use crate::api::retention::{
-    HoldVisibility, Pinned, RetentionPhase, RetentionStatus, notify_days, sixty_days, two_thousand,
-};
+use super::conditions;
+use super::desired::{Plan, progress, purge_state};
+use super::ending::{Dates, Ending, TenantState, held};
+use super::lifecycle::{Facts, phase};
+use super::next;
+use super::observe::RetentionSnapshot;
+use crate::api::condition::merge;
+use crate::api::jst::ContractDate;
+use crate::api::retention::{FirstSeen, HoldRecord, Pinned, Progress, PurgeState, RetentionStatus};
 use crate::cluster::applied::Applied;
 use crate::operator::context::Conditions;
 
 impl Conditions for RetentionStatus {
     fn conditions(&self) -> &[Condition] {
         &self.conditions
+    }
+
+    /// Without what purge runs write: the operator must not become its owner.
+    fn own(&self) -> Result<Value, serde_json::Error> {
+        serde_json::to_value(Self { progress: Progress::default(), ..self.clone() })
     }
 }
 
@@ -35,54 +42,78 @@ pub fn status(snapshot: &RetentionSnapshot, plan: &Plan, applied: &Applied) -> R
     if plan.ending == Ending::Unknown && snapshot.retention.status.is_some() {
         return previous;
     }
+    let generation = snapshot.retention.metadata.generation;
+    if purge_state(snapshot).is_some() {
+        return under_way(snapshot, plan, applied, previous);
+    }
     let dates = match &plan.ending {
         Ending::On(dates) => Some(dates),
         _ => None,
     };
-    let held = held(&snapshot.retention);
-    let scheduled = scheduled(snapshot, plan, applied);
-    let stalled = stalled(snapshot, plan, applied);
-    let ready = ready(snapshot, plan, &scheduled, &stalled);
-    let verdicts = [ready, stalled, not_yet_enforced(snapshot), scheduled, hold(held)];
+    let verdicts = conditions::conditions(snapshot, plan, applied);
     RetentionStatus {
-        observed_generation: snapshot.retention.metadata.generation,
-        phase: Some(phase(snapshot, &plan.ending, held)),
+        observed_generation: generation,
+        phase: Some(phase(&facts(snapshot, &plan.ending, &previous.progress))),
+        next: Some(next::next(snapshot, plan)),
         end_date: end_date(snapshot, &previous),
+        first_seen: dates.map(|dates| FirstSeen { end_date: dates.end_date.clone(), at: Time(dates.seen_at) }),
+        early_erasure_seen_at: early_seen(snapshot, dates, &previous),
         disregarded_end_date: disregarded(snapshot, &previous),
         contract_ends_at: dates.map(|dates| Time(dates.ends_at)),
         purge_not_before: dates.map(|dates| Time(dates.not_before)),
         deadline: dates.map(|dates| Time(dates.deadline)),
         pinned: pinned(snapshot, previous.pinned),
-        conditions: merge(&previous.conditions, &verdicts, snapshot.retention.metadata.generation, snapshot.now),
+        holds: holds(snapshot, previous.holds),
+        deletable: Some(snapshot.rival.is_some() && !held(&snapshot.retention)),
+        conditions: merge(&previous.conditions, &verdicts, generation, snapshot.now),
+        progress: previous.progress,
+    }
+}
+
+/// Once a purge has begun its dates, its uids and its reasons stand still: they are what it is held to.
+fn under_way(
+    snapshot: &RetentionSnapshot,
+    plan: &Plan,
+    applied: &Applied,
+    previous: RetentionStatus,
+) -> RetentionStatus {
+    let verdicts = conditions::conditions(snapshot, plan, applied);
+    let generation = snapshot.retention.metadata.generation;
+    RetentionStatus {
+        observed_generation: generation,
+        phase: Some(phase(&facts(snapshot, &plan.ending, &previous.progress))),
+        next: Some(next::next(snapshot, plan)),
+        deletable: Some(purge_state(snapshot) == Some(PurgeState::Purged) && next::evidence_is_over(snapshot)),
+        conditions: merge(&previous.conditions, &verdicts, generation, snapshot.now),
         ..previous
     }
 }
 
-fn phase(snapshot: &RetentionSnapshot, ending: &Ending, held: bool) -> RetentionPhase {
-    match ending {
-        Ending::Doubtful(_) | Ending::Unknown => RetentionPhase::Failed,
-        Ending::Orphaned => RetentionPhase::Orphaned,
-        Ending::None | Ending::NotDeclared => RetentionPhase::Idle,
-        Ending::On(dates) if snapshot.now < dates.ends_at => RetentionPhase::Idle,
-        Ending::On(_) if held => RetentionPhase::Held,
-        Ending::On(dates) if snapshot.now >= dates.deadline => RetentionPhase::Overdue,
-        Ending::On(_) => RetentionPhase::Grace,
-    }
+/// What the phase follows from.
+fn facts<'a>(snapshot: &RetentionSnapshot, ending: &'a Ending, progress: &'a Progress) -> Facts<'a> {
+    let held = held(&snapshot.retention) || snapshot.held_by_hand().is_some();
+    Facts { ending, progress, held, now: snapshot.now }
 }
 
 /// The end date that survives the Tenant: as long as the Tenant lives, what it says now and nothing that it said before.
 fn end_date(snapshot: &RetentionSnapshot, previous: &RetentionStatus) -> Option<String> {
     match &snapshot.tenant {
-        TenantState::Present { end_date, .. } => end_date.clone().filter(|date| date.parse::<ContractDate>().is_ok()),
+        TenantState::Present(declared) => declared.end_date.clone().filter(|date| date.parse::<ContractDate>().is_ok()),
         TenantState::Unknown | TenantState::Vanished => previous.end_date.clone(),
     }
+}
+
+/// Since when the customer's own wish counts; one that does not count has not been seen.
+fn early_seen(snapshot: &RetentionSnapshot, dates: Option<&Dates>, previous: &RetentionStatus) -> Option<Time> {
+    let seen = previous.early_erasure_seen_at.clone().unwrap_or(Time(snapshot.now));
+    dates.filter(|dates| dates.early).map(|_| seen)
 }
 
 /// `spec.endDate` as it stood while a Tenant lived, until it is changed.
 fn disregarded(snapshot: &RetentionSnapshot, previous: &RetentionStatus) -> Option<String> {
     let written = snapshot.retention.spec.end_date.clone();
     match &snapshot.tenant {
-        TenantState::Present { .. } => written,
+        TenantState::Present(_) => written,
         TenantState::Unknown | TenantState::Vanished => {
             written.filter(|date| previous.disregarded_end_date.as_ref() == Some(date))
         }
@@ -90,136 +121,40 @@ fn disregarded(snapshot: &RetentionSnapshot, previous: &RetentionStatus) -> Opti
 }
 
 fn pinned(snapshot: &RetentionSnapshot, previous: Option<Pinned>) -> Option<Pinned> {
-    let TenantState::Present { uid, .. } = &snapshot.tenant else { return previous };
-    let fresh = Pinned { tenant_uid: uid.clone(), namespace_uids: snapshot.namespaces.clone() };
+    let TenantState::Present(declared) = &snapshot.tenant else { return previous };
+    let seen = snapshot.namespaces().map(|namespace| (namespace.reference.name.clone(), namespace.uid.clone()));
+    let mut namespace_uids: std::collections::BTreeMap<String, String> = seen.collect();
     match previous {
         // The namespaces of this very tenant may come one after the other, and never change once they are pinned.
-        Some(pinned) if pinned.tenant_uid == *uid => {
-            let mut namespace_uids = fresh.namespace_uids;
+        Some(pinned) if pinned.tenant_uid == declared.uid => {
             namespace_uids.extend(pinned.namespace_uids);
             Some(Pinned { namespace_uids, ..pinned })
         }
-        _ => Some(fresh),
+        _ => Some(Pinned { tenant_uid: declared.uid.clone(), namespace_uids }),
     }
 }
 
-fn scheduled(snapshot: &RetentionSnapshot, plan: &Plan, applied: &Applied) -> Verdict {
-    let type_ = ConditionType::Scheduled;
-    if let Some(fault) = applied.faults.first() {
-        return Verdict::bad(type_, Reason::ApiError, fault.to_string());
-    }
-    match &plan.ending {
-        Ending::None => Verdict::bad(type_, Reason::NoEndDate, "the contract has no end date: everything is kept"),
-        Ending::NotDeclared => Verdict::bad(type_, Reason::TenantNotFound, "no Tenant of this name has been seen yet"),
-        Ending::Orphaned => Verdict::bad(type_, Reason::Orphaned, orphaned(snapshot)),
-        Ending::Doubtful(doubt) => Verdict::bad(type_, Reason::Invalid, format!("everything is kept: {doubt}")),
-        Ending::Unknown => Verdict::bad(type_, Reason::NotSynced, "the Tenant cannot be read: everything is kept"),
-        Ending::On(dates) => standing(snapshot, dates),
-    }
-}
-
-/// What the CronJob that stands will do, and what keeps it from it.
-fn standing(snapshot: &RetentionSnapshot, dates: &Dates) -> Verdict {
-    let type_ = ConditionType::Scheduled;
-    let spec = &snapshot.retention.spec;
-    let kept = format!(
-        "the contract ends at {}; nothing is deleted before {}",
-        in_japan(dates.ends_at),
-        in_japan(dates.not_before)
-    );
-    if held(&snapshot.retention) {
-        return Verdict::bad(type_, Reason::HoldPlaced, format!("{kept}, and not while the legal hold is active"));
-    }
-    if spec.suspend {
-        return Verdict::bad(type_, Reason::Suspended, format!("{kept}, and not while spec.suspend is true"));
-    }
-    let next = spec.schedule.parse::<Schedule>().ok().and_then(|schedule| schedule.next(dates.not_before));
-    let next = next.map_or_else(|| "never".into(), in_japan);
-    let reason = if snapshot.now >= dates.ends_at { Reason::ContractEnded } else { Reason::AsDeclared };
-    Verdict::new(type_, Status::True, reason, format!("{kept}; first run that may delete: {next}"))
-}
-
-fn orphaned(snapshot: &RetentionSnapshot) -> String {
-    let what = match &snapshot.retention.spec.end_date {
-        None => "write spec.endDate here".into(),
-        Some(date) => format!(
-            "remove spec.endDate and write it again: {date} was written while the Tenant existed and decides nothing"
-        ),
-    };
-    format!("the Tenant is gone and left no end date: data and walls are kept; declare the Tenant again, or {what}")
-}
-
-fn hold(held: bool) -> Verdict {
-    let type_ = ConditionType::HoldActive;
-    if held {
-        Verdict::new(
-            type_,
-            Status::True,
-            Reason::HoldPlaced,
-            "a legal hold is active: nothing is deleted whatever the dates say",
-        )
-    } else {
-        Verdict::new(type_, Status::False, Reason::NoHold, "no legal hold")
-    }
-}
-
-/// What is written in the spec and has no effect in this version. A field that the CRD fills in is told only when
-/// somebody wrote something else there.
-fn not_yet_enforced(snapshot: &RetentionSnapshot) -> Verdict {
-    let spec = &snapshot.retention.spec;
-    let written = [
-        ("spec.earlyErasure", spec.early_erasure.is_some()),
-        (
-            "spec.legalHold.visibility",
-            spec.legal_hold.as_ref().is_some_and(|hold| hold.visibility == HoldVisibility::Tenant),
-        ),
-        ("spec.maxObjects", spec.max_objects != two_thousand()),
-        ("spec.notifyDaysBefore", spec.notify_days_before != notify_days()),
-        ("spec.exportWindow", spec.export_window != sixty_days()),
-        ("spec.scope", spec.scope.is_some()),
-        ("spec.rolling", !spec.rolling.is_empty()),
-        ("spec.logRetention", spec.log_retention.is_some()),
-        ("spec.wipe", spec.wipe.is_some()),
-        ("spec.requiredApprovals", spec.required_approvals > 0),
-        ("spec.approvals", !spec.approvals.is_empty()),
-        ("spec.evidence", spec.evidence.is_some()),
-    ];
-    let fields: Vec<&str> = written.into_iter().filter(|(_, written)| *written).map(|(field, _)| field).collect();
-    let deletes = "this version does not delete: a purge run refuses and says why";
-    if fields.is_empty() {
-        Verdict::bad(ConditionType::FullyEnforced, Reason::NotYetEnforced, deletes)
-    } else {
-        let message = format!("{deletes}; accepted, without effect: {}", fields.join(", "));
-        Verdict::bad(ConditionType::FullyEnforced, Reason::NotYetEnforced, message)
-    }
-}
-
-fn stalled(snapshot: &RetentionSnapshot, plan: &Plan, applied: &Applied) -> Verdict {
-    let type_ = ConditionType::Stalled;
-    match &plan.ending {
-        Ending::Orphaned => Verdict::new(type_, Status::True, Reason::Orphaned, orphaned(snapshot)),
-        Ending::Doubtful(doubt) => Verdict::new(type_, Status::True, Reason::Invalid, doubt.clone()),
-        _ => applied.stalled(),
-    }
-}
-
-fn ready(snapshot: &RetentionSnapshot, plan: &Plan, scheduled: &Verdict, stalled: &Verdict) -> Verdict {
-    let type_ = ConditionType::Ready;
-    if stalled.status == Status::True {
-        return Verdict::bad(type_, stalled.reason, stalled.message.clone());
-    }
-    if scheduled.reason == Reason::ApiError {
-        return Verdict::bad(type_, scheduled.reason, scheduled.message.clone());
-    }
-    match &plan.ending {
-        Ending::None => Verdict::good(type_, "the contract runs: everything is kept"),
-        Ending::On(dates) if snapshot.now >= dates.deadline && !held(&snapshot.retention) => {
-            let by = in_japan(dates.deadline);
-            let message = format!("the data should have been erased by {by}: this version does not delete");
-            Verdict::bad(type_, Reason::Overdue, message)
+/// A hold is noted when it is first seen, and closed when it is seen no longer.
+fn holds(snapshot: &RetentionSnapshot, mut log: Vec<HoldRecord>) -> Vec<HoldRecord> {
+    let hold = snapshot.retention.spec.legal_hold.as_ref().filter(|hold| hold.active);
+    let reference = hold.and_then(|hold| hold.reference.clone()).unwrap_or_default();
+    for record in log.iter_mut().filter(|record| record.released_at.is_none()) {
+        if hold.is_none() || record.reference != reference {
+            record.released_at = Some(Time(snapshot.now));
         }
-        // Whoever holds or suspends a purge gets what was asked for, so nothing is wrong until it is overdue.
-        Ending::On(_) => Verdict::new(type_, Status::True, scheduled.reason, scheduled.message.clone()),
-        _ => Verdict::bad(type_, scheduled.reason, scheduled.message.clone()),
     }
+    if let Some(hold) = hold
+        && log.last().is_none_or(|last| last.released_at.is_some())
+    {
+        let placed_by = hold.placed_by.clone().unwrap_or_default();
+        log.push(HoldRecord { reference, placed_by, seen_at: Time(snapshot.now), released_at: None });
+    }
+    let surplus = log.len().saturating_sub(20);
+    log.drain(..surplus);
+    log
+}
+
+/// For the other files of this folder.
+pub(super) fn last_run(snapshot: &RetentionSnapshot) -> Option<crate::api::retention::RunRecord> {
+    progress(snapshot).runs.pop()
 }

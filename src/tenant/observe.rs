@@ -7,12 +7,15 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
+use crate::api::retention::{PurgeState, Retention};
 use crate::api::tenant::Tenant;
 use crate::api::tenant_network::NetworkType;
 use crate::cluster::object::{Kind, Observation, Reference};
 use crate::foreign::instancetype::Size;
 use crate::operator::config::Config;
 use crate::operator::context::Context;
+use crate::operator::stores::Guarded;
+use crate::retention::ending::held;
 
 /// A Tenant and the world around it at one instant.
 #[derive(Clone, Debug)]
@@ -24,7 +27,9 @@ pub struct TenantSnapshot {
     pub instancetypes: Arc<BTreeMap<String, Size>>,
     /// TenantNetworks in the tenant's namespace, by name.
     pub networks: BTreeMap<String, NetworkType>,
-    /// Does the Retention that the Tenant names exist, and for which tenant?
+    /// The Retention that stands for this Tenant, or will.
+    pub retention_name: String,
+    /// Does it exist, for which tenant, and has it begun to erase?
     pub retention: Option<RetentionFact>,
     /// What exists in the tenant's home.
     pub observed: BTreeMap<Reference, Observation>,
@@ -42,15 +47,40 @@ pub struct Neighbours {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetentionFact {
     pub name: String,
+    pub uid: String,
     /// The tenant it says it is for.
     pub tenant: String,
+    /// The uid of the Tenant that it has pinned.
+    pub pinned: Option<String>,
+    pub held: bool,
+    /// How far a purge is.
+    pub purge: Option<PurgeState>,
+}
+
+impl RetentionFact {
+    /// What a Retention tells; one that cannot be decoded belongs to the tenant it is named after.
+    fn of(name: String, tenant: &str, retention: &Guarded<Retention>) -> Self {
+        let uid = retention.uid().unwrap_or_default();
+        let Ok(found) = &retention.0 else {
+            return Self { name, uid, tenant: tenant.to_owned(), pinned: None, held: false, purge: None };
+        };
+        let status = found.status.clone().unwrap_or_default();
+        Self {
+            name,
+            uid,
+            tenant: found.spec.tenant_ref.name.clone(),
+            pinned: status.pinned.map(|pinned| pinned.tenant_uid),
+            held: held(found),
+            purge: status.progress.purge.map(|purge| purge.state),
+        }
+    }
 }
 
 /// Gathers the snapshot.
 #[must_use]
 pub fn observe(context: &Context, tenant: Tenant) -> TenantSnapshot {
     let name = tenant.name_any();
-    let retention_name = tenant.spec.retention_name.clone().unwrap_or_else(|| name.clone());
+    let retention_name = context.stores.retention_name(&tenant);
     let retention = context.stores.retentions.get(&ObjectRef::new(&retention_name));
     TenantSnapshot {
         config: context.config.clone(),
@@ -67,10 +97,8 @@ pub fn observe(context: &Context, tenant: Tenant) -> TenantSnapshot {
             .filter_map(|network| network.0.as_ref().ok())
             .map(|network| (network.name_any(), network.spec.type_))
             .collect(),
-        retention: retention.map(|retention| RetentionFact {
-            name: retention_name,
-            tenant: retention.0.as_ref().map_or_else(|_| name.clone(), |found| found.spec.tenant_ref.name.clone()),
-        }),
+        retention: retention.map(|found| RetentionFact::of(retention_name.clone(), &name, &found)),
+        retention_name,
         observed: context.cluster.observed.of_tenant(&name),
         now: context.clock.now(),
         tenant,

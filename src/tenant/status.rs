@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
 
 use super::declared::Invalid;
-use super::desired::{Contract, Plan};
+use super::desired::{Contract, Erasure, Plan};
 use super::observe::TenantSnapshot;
 use crate::api::condition::{ConditionType, Reason, Status, Verdict, merge};
 use crate::api::home;
@@ -24,6 +24,7 @@ impl Conditions for TenantStatus {
 #[must_use]
 pub fn status(snapshot: &TenantSnapshot, plan: &Plan, applied: &Applied) -> TenantStatus {
     match &plan.contract {
+        Ok(_) if plan.erasure.is_some() => erased(snapshot, plan),
         Ok(contract) => judged(snapshot, contract, plan, applied),
         Err(invalid) => unreadable(snapshot, invalid),
     }
@@ -41,6 +42,41 @@ fn unreadable(snapshot: &TenantSnapshot, Invalid(faults): &Invalid) -> TenantSta
         phase: Some(TenantPhase::Failed),
         conditions: merged(snapshot, &verdicts),
         ..snapshot.tenant.status.clone().unwrap_or_default()
+    }
+}
+
+/// Nothing is made for it: its data is being erased or is erased, or an earlier tenant's is.
+fn erased(snapshot: &TenantSnapshot, plan: &Plan) -> TenantStatus {
+    let previous = snapshot.tenant.status.clone().unwrap_or_default();
+    let retention = snapshot.retention.as_ref().map(|retention| retention.name.clone()).unwrap_or_default();
+    let (phase, ready) = match &plan.erasure {
+        Some(Erasure::OfAnEarlierTenant(why)) => {
+            (TenantPhase::Pending, Verdict::bad(ConditionType::Ready, Reason::EarlierTenant, why))
+        }
+        Some(Erasure::Done) => {
+            let said = format!("the contract is over and its data is erased; Retention {retention} has the proof");
+            (TenantPhase::Purged, Verdict::bad(ConditionType::Ready, Reason::Purged, said))
+        }
+        _ => {
+            let said = format!("the contract is over and its data is being erased; Retention {retention} says how far");
+            (TenantPhase::Purging, Verdict::bad(ConditionType::Ready, Reason::Purging, said))
+        }
+    };
+    let person = phase == TenantPhase::Pending;
+    let stalled = Verdict {
+        type_: ConditionType::Stalled,
+        status: if person { Status::True } else { Status::False },
+        ..ready.clone()
+    };
+    TenantStatus {
+        observed_generation: snapshot.tenant.metadata.generation,
+        phase: Some(phase),
+        vms: None,
+        vms_summary: None,
+        capacity: Vec::new(),
+        capacity_summary: None,
+        conditions: merged(snapshot, &[ready, stalled]),
+        ..previous
     }
 }
 
@@ -94,7 +130,8 @@ fn merged(snapshot: &TenantSnapshot, verdicts: &[Verdict]) -> Vec<Condition> {
 
 fn namespaces(plan: &Plan, applied: &Applied) -> Verdict {
     let kind = ConditionType::NamespacesReady;
-    let terminating = applied.observed.values().find(|object| object.facts == Facts::Namespace { terminating: true });
+    let terminating =
+        applied.observed.values().find(|object| matches!(object.facts, Facts::Namespace { terminating: true, .. }));
     if let Some(namespace) = terminating {
         let message = format!("{} is being deleted by somebody; it is made anew when it is gone", namespace.reference);
         return Verdict::bad(kind, Reason::NamespaceTerminating, message);
@@ -131,9 +168,10 @@ fn counts(snapshot: &TenantSnapshot, contract: &Contract, applied: &Applied) -> 
         applied.observed.get(&reference).or_else(|| snapshot.observed.get(&reference))
     };
     let ready = machines.iter().filter(|machine| {
-        let halted = snapshot.tenant.spec.suspended || machine.run_strategy == RunStrategy::Halted;
+        let over = is_over(contract, snapshot);
+        let halted = over || snapshot.tenant.spec.suspended || machine.run_strategy == RunStrategy::Halted;
         seen(&machine.name).is_some_and(|vm| match &vm.facts {
-            Facts::VirtualMachine { ready, printable_status } => *ready || halted && printable_status == "Stopped",
+            Facts::VirtualMachine { ready, printable_status, .. } => *ready || halted && printable_status == "Stopped",
             _ => false,
         })
     });
@@ -143,6 +181,11 @@ fn counts(snapshot: &TenantSnapshot, contract: &Contract, applied: &Applied) -> 
         withheld: number(contract.withheld.len()),
         non_compliant: number(not_strict(snapshot).len()),
     }
+}
+
+/// The contract is over: VMs are off by promise.
+fn is_over(contract: &Contract, snapshot: &TenantSnapshot) -> bool {
+    contract.ends_at.is_some_and(|end| end <= snapshot.now)
 }
 
 fn number(count: usize) -> i64 {
@@ -264,8 +307,9 @@ fn ready(verdicts: &[Verdict], stalled: &Verdict, applied: &Applied) -> Verdict 
 fn phase(snapshot: &TenantSnapshot, contract: &Contract, verdicts: &[Verdict], stalled: &Verdict) -> TenantPhase {
     let is =
         |type_: ConditionType| verdicts.iter().any(|verdict| verdict.type_ == type_ && verdict.status == Status::True);
-    if contract.ends_at.is_some_and(|end| end <= snapshot.now) {
-        TenantPhase::Grace
+    if is_over(contract, snapshot) {
+        let held = snapshot.retention.as_ref().is_some_and(|retention| retention.held);
+        if held { TenantPhase::Held } else { TenantPhase::Grace }
     } else if stalled.status == Status::True {
         TenantPhase::Failed
     } else if !is(ConditionType::NamespacesReady) {

@@ -42,5 +42,5 @@ pub fn desired(snapshot: &NetworkSnapshot) -> Plan {
         NetworkType::Layer2 | NetworkType::Vlan => Vec::new(),
     };
     let stages = vec![Stage { objects }];
-    Plan { desired: Desired { owner, stages, once: Vec::new(), keep: BTreeSet::new() }, refused }
+    Plan { desired: Desired { owner, stages, once: Vec::new(), claims: Vec::new(), keep: BTreeSet::new() }, refused }
 }

@@ -10,19 +10,25 @@ mod retention;
 mod role_binding;
 mod virtual_machine;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
+use serde_json::json;
 
 pub use capacity::{Allocation, Withheld};
 
 use super::declared::{Declared, DeclaredMachine, Invalid, declared};
 use super::observe::TenantSnapshot;
-use crate::api::home;
+use crate::api::jst::ContractDate;
+use crate::api::retention::PurgeState;
+use crate::api::tenant::Tenant;
+use crate::api::{home, labels};
 use crate::cluster::Cluster;
 use crate::cluster::applied::Applied;
-use crate::cluster::object::{Desired, DesiredObject, Kind, Owner, OwnerKind, Reference, Stage};
+use crate::cluster::object::{
+    Claim, Desired, DesiredObject, Facts, Kind, Observation, Owner, OwnerKind, Reference, Stage,
+};
 
 /// What a pass means to do, and what it holds back.
 #[derive(Clone, Debug)]
@@ -30,6 +36,19 @@ pub struct Plan {
     pub desired: Desired,
     /// The contract, as far as it could be parsed.
     pub contract: Result<Contract, Invalid>,
+    /// Data of this tenant, or of an earlier one of its name, is being erased or is erased: nothing is made.
+    pub erasure: Option<Erasure>,
+}
+
+/// Why nothing is made for a Tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Erasure {
+    /// This tenant's data is being erased.
+    UnderWay,
+    /// This tenant's data is erased.
+    Done,
+    /// An earlier tenant of this name is being erased, or records of it are kept where this one's would go.
+    OfAnEarlierTenant(String),
 }
 
 /// What the status says about the contract.
@@ -50,6 +69,8 @@ pub(super) struct Home<'a> {
     pub customer: String,
     /// `cfd-<tenant>`: what our service makes of it.
     pub derived: String,
+    /// The contract is over: VMs are halted and logins closed, data stays.
+    pub ended: bool,
 }
 
 /// Everything the Tenant wants.
@@ -67,11 +88,46 @@ pub fn desired(snapshot: &TenantSnapshot) -> Plan {
         snapshot,
         customer: home::customer_namespace(&name),
         derived: home::derived_namespace(&name),
+        ended: ends_at(&snapshot.tenant).is_some_and(|end| end <= snapshot.now),
     };
+    let erasure = erasure(snapshot);
     match declared(&snapshot.tenant) {
+        Ok(declared) if erasure.is_some() => {
+            let Plan { contract, .. } = planned(&home, &declared);
+            Plan { desired: Desired::nothing(home.owner, &snapshot.observed), contract, erasure }
+        }
         Ok(declared) => planned(&home, &declared),
-        Err(invalid) => Plan { desired: Desired::nothing(home.owner, &snapshot.observed), contract: Err(invalid) },
+        Err(invalid) => {
+            Plan { desired: Desired::nothing(home.owner, &snapshot.observed), contract: Err(invalid), erasure }
+        }
     }
+}
+
+fn erasure(snapshot: &TenantSnapshot) -> Option<Erasure> {
+    let name = snapshot.tenant.name_any();
+    let own = snapshot.retention.as_ref().filter(|retention| retention.tenant == name);
+    if let Some(retention) = own
+        && let Some(state) = retention.purge
+    {
+        return Some(match state {
+            _ if retention.pinned != snapshot.tenant.uid() => Erasure::OfAnEarlierTenant(format!(
+                "data of an earlier tenant of this name is being erased by Retention {}; wait until it is Purged, or choose another name",
+                retention.name
+            )),
+            PurgeState::Purged => Erasure::Done,
+            PurgeState::Purging | PurgeState::Verifying => Erasure::UnderWay,
+        });
+    }
+    let approved = |object: &Observation| match &object.facts {
+        Facts::Namespace { approved, .. } => approved.clone(),
+        _ => None,
+    };
+    let own = own.map(|retention| retention.uid.clone());
+    let left = snapshot.observed.values().find(|object| approved(object).is_some_and(|uid| Some(uid) != own))?;
+    Some(Erasure::OfAnEarlierTenant(format!(
+        "{} holds records of an earlier tenant of this name, kept for the periods of its Retention; choose another name",
+        left.reference
+    )))
 }
 
 fn planned(home: &Home, declared: &Declared) -> Plan {
@@ -83,10 +139,40 @@ fn planned(home: &Home, declared: &Declared) -> Plan {
         Stage { objects: admitted.iter().flat_map(|machine| data_volume::disks(home, machine)).collect() },
         Stage { objects: admitted.iter().map(|machine| virtual_machine::virtual_machine(home, machine)).collect() },
     ];
-    let desired =
-        Desired { owner: home.owner.clone(), stages, once: retention::default_one(home).into_iter().collect(), keep };
+    let claims = removed_disks(home, declared);
+    let once = retention::default_one(home).into_iter().collect();
+    let desired = Desired { owner: home.owner.clone(), stages, once, claims, keep };
     let ends_at = declared.end.and_then(|end| end.ends_at().ok());
-    Plan { desired, contract: Ok(Contract { ends_at, allocation, withheld }) }
+    Plan { desired, contract: Ok(Contract { ends_at, allocation, withheld }), erasure: None }
+}
+
+/// A disk that no VM declares any more says since when; one that is declared again says so no longer. The disk stays
+/// either way (I8).
+fn removed_disks(home: &Home, declared: &Declared) -> Vec<Claim> {
+    let machines = declared.machines.iter();
+    let wanted: BTreeSet<String> =
+        machines.flat_map(|machine| machine.disks.iter().map(|disk| disk_name(machine, &disk.spec.name))).collect();
+    let owner = format!("Tenant/{}", home.owner.name);
+    let disks = home.snapshot.observed.values().filter(|object| {
+        object.reference.namespace.as_ref() == Some(&home.customer) && object.ours && object.owner == owner
+    });
+    disks
+        .filter_map(|disk| {
+            let Facts::DataVolume { removed_at } = &disk.facts else { return None };
+            let declared = wanted.contains(&disk.reference.name);
+            let since = (!declared).then(|| home.snapshot.now.to_string());
+            let annotations: BTreeMap<&str, String> =
+                since.into_iter().map(|since| (labels::REMOVED_AT, since)).collect();
+            let metadata = json!({"namespace": home.customer, "annotations": annotations});
+            (declared == removed_at.is_some())
+                .then(|| Claim { on: disk.clone(), fields: json!({"metadata": metadata}) })
+        })
+        .collect()
+}
+
+/// When the contract is over, if an end is written that can be read.
+fn ends_at(tenant: &Tenant) -> Option<Timestamp> {
+    tenant.spec.contract.end_date.as_ref()?.parse::<ContractDate>().ok()?.ends_at().ok()
 }
 
 /// What has to stand before any workload, and the rights of people.

@@ -10,8 +10,7 @@ pub fn default_one(home: &Home) -> Option<DesiredObject> {
     if home.snapshot.retention.is_some() {
         return None;
     }
-    let spec = &home.snapshot.tenant.spec;
-    let name = spec.retention_name.clone().unwrap_or_else(|| home.owner.name.clone());
+    let name = home.snapshot.retention_name.clone();
     // Built by hand and not from the type: a field with a default that we state would be ours, and a person who
     // changes it by server-side apply would have to take it from us.
     let body = json!({

@@ -9,11 +9,20 @@ use super::Home;
 use crate::api::tenant::Role;
 use crate::cluster::object::DesiredObject;
 
-/// One binding per role that somebody has.
+/// Hand-back during the grace days.
+const EXPORT: &str = "cloudfarm-tenant-export";
+
+/// One binding per role that somebody has. After the contract's end logins are closed; what is left is that privileged
+/// administrators may take their data along.
 pub fn role_bindings(home: &Home) -> Vec<DesiredObject> {
     let mut people: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for person in home.snapshot.tenant.spec.administrators.iter().filter(|person| !person.disabled) {
-        people.entry(cluster_role(person.role)).or_default().insert(&person.username);
+        let role = match person.role {
+            Role::PrivilegedAdministrator if home.ended => EXPORT,
+            _ if home.ended => continue,
+            role => cluster_role(role),
+        };
+        people.entry(role).or_default().insert(&person.username);
     }
     people.into_iter().map(|(role, usernames)| role_binding(home, role, &usernames)).collect()
 }

@@ -22,7 +22,7 @@ pub fn virtual_machine(home: &Home, machine: &DeclaredMachine) -> DesiredObject 
     let spec = machine.spec;
     let mut metadata = home.owner.metadata(Some(&home.customer), &spec.name);
     metadata.labels.get_or_insert_default().extend(own_labels(home, spec));
-    let halted = home.snapshot.tenant.spec.suspended;
+    let halted = home.snapshot.tenant.spec.suspended || home.ended;
     let run_strategy = if halted { RunStrategy::Halted } else { spec.run_strategy };
     DesiredObject::new(&VirtualMachine {
         metadata,

@@ -1,0 +1,432 @@
+//! One purge run, from the first look to the certificate.
+//!
+//! ```text
+//! look ── gate closed ────────────────────────────── record why, end
+//!      ── not due, or not previewed ── inventory ─── record the preview, end
+//!      ── open ── inventory = preview? ── store the plan ── mark Purging ── steps ── verify ── certify
+//! ```
+//!
+//! Guarantees:
+//! - Nothing is deleted before the plan is stored and `status.purge` is written with the resource version of the look
+//!   that found everything in order. A hold that was placed meanwhile changes the version, so exactly one wins (I6).
+//! - Before every single delete the world is looked at again, live, and every reason against it is asked (`gate`).
+//! - "Asked for" is never "gone": a step ends when each of its items has been read back as not existing.
+//! - It can die anywhere. The next run reads the stored plan and goes on; what is gone is gone, what was asked for is
+//!   waited for.
+//! - Finalizers of others are never touched; what they keep is told by name, and the run ends without a certificate.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+
+use super::certificate;
+use super::gate::{self, Refusal};
+use super::look::{Asked, Look};
+use super::plan::{Inventory, Item, NotThePlan, Plan, Step};
+use super::world::{ItemState, Lost, World};
+use crate::api::retention::{
+    InventorySummary, Progress, PurgeMark, PurgeState, RunOutcome, RunRecord, StepState, StepStatus,
+};
+use crate::retention::ending::Dates;
+
+/// How often a write is tried again that was overtaken by another.
+const TRIES: usize = 5;
+
+/// How a run ended, for the log, the exit code and the tests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    pub outcome: RunOutcome,
+    /// In one word: the refusal's, or what happened.
+    pub reason: String,
+    pub message: String,
+}
+
+impl Ended {
+    fn new(outcome: RunOutcome, reason: &str, message: impl Into<String>) -> Self {
+        Self { outcome, reason: reason.to_owned(), message: message.into() }
+    }
+
+    fn refused(outcome: RunOutcome, refusal: &Refusal) -> Self {
+        Self::new(outcome, refusal.word(), refusal.to_string())
+    }
+}
+
+/// Why a run stopped before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Stop {
+    #[error("{0}")]
+    Refused(Refusal),
+    #[error("{0}")]
+    Lost(#[from] Lost),
+    #[error("{0}")]
+    Plan(#[from] NotThePlan),
+    /// What could not be erased, by name, with what blocks it.
+    #[error("{0}")]
+    Blocked(String),
+}
+
+impl Stop {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.word(),
+            Self::Lost(_) => "NoAnswer",
+            Self::Plan(_) => "PlanChanged",
+            Self::Blocked(_) => "Blocked",
+        }
+    }
+}
+
+/// Runs once.
+///
+/// # Errors
+/// The world did not answer; nothing could be recorded either.
+pub async fn run<W: World>(world: &W, asked: &Asked) -> Result<Ended, Lost> {
+    let mut look = world.look().await?;
+    let mut run = Run { world, asked, progress: progress(&look) };
+    let mut result = run.go(&look).await;
+    for _ in 0..TRIES {
+        // Somebody wrote on the Retention between the look and the mark, perhaps a hold: everything is asked anew.
+        let overtaken = matches!(result, Err(Stop::Lost(Lost::Unexpected(_)))) && run.progress.purge.is_none();
+        if !overtaken {
+            break;
+        }
+        look = world.look().await?;
+        run.progress = progress(&look);
+        result = run.go(&look).await;
+    }
+    let ended = match result {
+        Ok(ended) => ended,
+        Err(Stop::Refused(Refusal::OtherUid { asked, found })) => {
+            let refusal = Refusal::OtherUid { asked, found };
+            // A namesake's status is none of our business.
+            return Ok(Ended::refused(refusal.outcome(), &refusal));
+        }
+        Err(Stop::Refused(refusal)) => Ended::refused(run.outcome(&refusal), &refusal),
+        Err(Stop::Lost(lost)) if run.progress.purge.is_none() => return Err(lost),
+        Err(stop) => Ended::new(RunOutcome::Interrupted, stop.reason(), stop.to_string()),
+    };
+    run.close(&ended).await?;
+    Ok(ended)
+}
+
+fn progress(look: &Look) -> Progress {
+    look.retention.status.clone().unwrap_or_default().progress
+}
+
+struct Run<'a, W: World> {
+    world: &'a W,
+    asked: &'a Asked,
+    /// As it stands in the status, or will stand with the next record.
+    progress: Progress,
+}
+
+impl<W: World> Run<'_, W> {
+    async fn go(&mut self, look: &Look) -> Result<Ended, Stop> {
+        match self.progress.purge.as_ref().map(|purge| purge.state) {
+            Some(PurgeState::Purged) => Ok(Ended::new(RunOutcome::Waited, "Purged", "it is purged")),
+            Some(_) => self.purge().await,
+            None => match gate::begin(self.asked, look, &self.world.reserve().await?) {
+                Ok(dates) => self.begin(look, &dates).await,
+                Err(Refusal::NotPreviewed) => {
+                    let dates = gate::always(self.asked, look).map_err(Stop::Refused)?;
+                    self.preview(look, &dates, &Refusal::NotPreviewed).await
+                }
+                Err(refusal) => self.early_preview(look, refusal).await,
+            },
+        }
+    }
+
+    /// Not due yet: is it one of the days on which people are told what will go?
+    async fn early_preview(&mut self, look: &Look, refusal: Refusal) -> Result<Ended, Stop> {
+        let Refusal::NotBefore(not_before) = refusal else { return Err(Stop::Refused(refusal)) };
+        let now = gate::time(&look.clocks).map_err(Stop::Refused)?;
+        let dates = gate::ended(self.asked, look, now).map_err(Stop::Refused)?;
+        if preview_due(look, not_before, now) {
+            self.preview(look, &dates, &refusal).await
+        } else {
+            Err(Stop::Refused(refusal))
+        }
+    }
+
+    async fn preview(&mut self, look: &Look, dates: &Dates, because: &Refusal) -> Result<Ended, Stop> {
+        let inventory = self.world.inventory().await?;
+        let now = gate::time(&look.clocks).map_err(Stop::Refused)?;
+        self.progress.inventory = Some(summary(&inventory, dates.not_before, now));
+        let mut message =
+            format!("{because}; a purge would erase {} objects, {} bytes", inventory.items.len(), inventory.bytes());
+        if !inventory.doubts.is_empty() {
+            message = format!("{message}; it would stop at: {}", inventory.doubts.join("; "));
+        }
+        Ok(Ended::new(RunOutcome::Previewed, "Previewed", message))
+    }
+
+    /// Up to the point of no return.
+    async fn begin(&mut self, look: &Look, dates: &Dates) -> Result<Ended, Stop> {
+        let inventory = self.world.inventory().await?;
+        let now = gate::time(&look.clocks).map_err(Stop::Refused)?;
+        if let Some(doubt) = inventory.doubts.first() {
+            return Err(Stop::Refused(Refusal::Doubt(doubt.clone())));
+        }
+        let previewed = self.progress.inventory.as_ref().map(|preview| preview.hash.clone()).unwrap_or_default();
+        if previewed != inventory.hash() {
+            let message = "the last preview showed other objects than are there now";
+            let refusal = Refusal::Changed(message.into());
+            self.progress.inventory = Some(summary(&inventory, dates.not_before, now));
+            return Err(Stop::Refused(refusal));
+        }
+        let most = look.retention.spec.max_objects;
+        if number(inventory.items.len()) > most {
+            let count = inventory.items.len();
+            return Err(Stop::Refused(Refusal::Doubt(format!("{count} objects, and spec.maxObjects is {most}"))));
+        }
+        let plan = Plan {
+            retention: self.asked.retention.clone(),
+            retention_uid: self.asked.uid.clone(),
+            kept: inventory.kept.clone(),
+            items: inventory.items.clone(),
+        };
+        self.world.store_plan(&plan.text()).await?;
+        self.progress.purge = Some(PurgeMark {
+            state: PurgeState::Purging,
+            plan_hash: plan.hash(),
+            objects: number(plan.items.len()),
+            bytes: i64::try_from(inventory.bytes()).unwrap_or(i64::MAX),
+            started_at: Time(now),
+            finished_at: None,
+            holds_checked: 0,
+        });
+        self.progress.steps = steps(&plan);
+        self.progress.remaining = Some(number(plan.items.len()));
+        // The resource version is that of the look: whoever wrote a hold since has won.
+        if let Err(lost) = self.world.record(look, &self.progress).await {
+            self.progress = progress(look);
+            return Err(Stop::Lost(lost));
+        }
+        self.purge().await
+    }
+
+    /// From the point of no return to the certificate.
+    async fn purge(&mut self) -> Result<Ended, Stop> {
+        let wanted = self.progress.purge.as_ref().map(|purge| purge.plan_hash.clone()).unwrap_or_default();
+        let plan = Plan::stored(self.world.plan().await?.as_deref(), &wanted)?;
+        for step in Step::ALL {
+            self.step(&plan, step).await?;
+        }
+        self.verify(&plan).await
+    }
+
+    async fn step(&mut self, plan: &Plan, step: Step) -> Result<(), Stop> {
+        let items: Vec<&Item> = plan.of(step).filter(|item| item.way != super::plan::Way::WithNamespace).collect();
+        if items.is_empty() || self.status(step).is_none_or(|status| status.state == StepState::Done) {
+            return Ok(());
+        }
+        self.begin_step(step).await?;
+        loop {
+            let left = self.round(&items).await?;
+            if left.is_empty() {
+                return self.end_step(plan, step).await;
+            }
+            if !self.world.rest().await {
+                return Err(self.blocked(step, &items, &left));
+            }
+        }
+    }
+
+    /// One round over a step's items: what is ready is deleted, what is not is made ready. Returns what is still there,
+    /// each with what keeps it.
+    async fn round(&mut self, items: &[&Item]) -> Result<Vec<String>, Stop> {
+        let mut there = Vec::new();
+        for item in items {
+            if let ItemState::There(seen) = self.world.state(item).await? {
+                there.push((*item, seen));
+            }
+        }
+        let unready = there.iter().any(|(_, seen)| !seen.ready && !seen.deleting);
+        let mut left = Vec::new();
+        for (item, seen) in &there {
+            let waits = item.after.as_ref().is_some_and(|uid| there.iter().any(|(other, _)| other.uid == *uid));
+            let outcome = if seen.deleting {
+                Ok(())
+            } else if !seen.ready {
+                self.ask().await?;
+                self.world.prepare(item, seen).await
+            } else if unready || waits || item.way != super::plan::Way::Delete {
+                Ok(())
+            } else {
+                self.ask().await?;
+                self.world.delete(item, seen).await
+            };
+            let mut why = seen.blockers.clone();
+            match outcome {
+                Ok(()) => {}
+                // It changed since it was looked at; the next round looks again.
+                Err(Lost::Unexpected(said) | Lost::Refused(said)) => why.push(said),
+                Err(lost) => return Err(Stop::Lost(lost)),
+            }
+            left.push(if why.is_empty() { item.to_string() } else { format!("{item} ({})", why.join(", ")) });
+        }
+        Ok(left)
+    }
+
+    /// The last question before something is changed.
+    async fn ask(&mut self) -> Result<(), Stop> {
+        let look = self.world.look().await?;
+        gate::always(self.asked, &look).map_err(Stop::Refused)?;
+        gate::approved(self.asked, &look).map_err(Stop::Refused)?;
+        if let Some(purge) = &mut self.progress.purge {
+            purge.holds_checked = purge.holds_checked.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    async fn verify(&mut self, plan: &Plan) -> Result<Ended, Stop> {
+        let look = self.world.look().await?;
+        gate::always(self.asked, &look).map_err(Stop::Refused)?;
+        let now = gate::time(&look.clocks).map_err(Stop::Refused)?;
+        if let Some(purge) = self.progress.purge.as_mut().filter(|purge| purge.state == PurgeState::Purging) {
+            purge.state = PurgeState::Verifying;
+            purge.finished_at = Some(Time(now));
+            self.save().await?;
+        }
+        let rest = self.world.inventory().await?;
+        let found: Vec<String> = rest.items.iter().map(ToString::to_string).chain(rest.doubts.clone()).collect();
+        if !found.is_empty() {
+            return Err(Stop::Blocked(format!("after the purge there is still: {}", some(&found))));
+        }
+        let certificate = certificate::certificate(&look, &self.progress, plan);
+        let evidence = self.world.certify(certificate).await?;
+        self.progress.evidence = Some(evidence);
+        self.progress.remaining = Some(0);
+        if let Some(purge) = &mut self.progress.purge {
+            purge.state = PurgeState::Purged;
+        }
+        let message = format!("{} objects are gone, looked for again and certified", plan.items.len());
+        Ok(Ended::new(RunOutcome::Purged, "Purged", message))
+    }
+
+    fn status(&mut self, step: Step) -> Option<&mut StepStatus> {
+        let name = format!("{step:?}");
+        self.progress.steps.iter_mut().find(|status| status.name == name)
+    }
+
+    async fn begin_step(&mut self, step: Step) -> Result<(), Stop> {
+        let look = self.world.look().await?;
+        let now = Time(gate::time(&look.clocks).map_err(Stop::Refused)?);
+        if let Some(status) = self.status(step) {
+            status.state = StepState::Running;
+            status.started_at.get_or_insert(now);
+        }
+        Ok(())
+    }
+
+    async fn end_step(&mut self, plan: &Plan, step: Step) -> Result<(), Stop> {
+        let look = self.world.look().await?;
+        let now = Time(gate::time(&look.clocks).map_err(Stop::Refused)?);
+        if let Some(status) = self.status(step) {
+            status.state = StepState::Done;
+            status.deleted = number(plan.of(step).count());
+            status.remaining = 0;
+            status.finished_at = Some(now);
+            status.message = None;
+        }
+        let done = |item: &&Item| {
+            let name = format!("{:?}", item.step);
+            self.progress.steps.iter().any(|status| status.name == name && status.state == StepState::Done)
+        };
+        let gone = plan.items.iter().filter(done).count();
+        self.progress.remaining = Some(number(plan.items.len() - gone));
+        Ok(self.save().await?)
+    }
+
+    /// Writes the progress down. The operator writes on the same object, so being overtaken is nothing special here;
+    /// only the mark of the point of no return insists on the look it was decided by.
+    async fn save(&self) -> Result<(), Lost> {
+        let mut tries = 0;
+        loop {
+            let look = self.world.look().await?;
+            match self.world.record(&look, &self.progress).await {
+                Err(Lost::Unexpected(_)) if tries < TRIES => tries += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn blocked(&mut self, step: Step, items: &[&Item], left: &[String]) -> Stop {
+        let message = format!("step {step:?} waits for: {}", some(left));
+        if let Some(status) = self.status(step) {
+            status.state = StepState::Blocked;
+            status.deleted = number(items.len() - left.len());
+            status.remaining = number(left.len());
+            status.message = Some(message.chars().take(1024).collect());
+        }
+        Stop::Blocked(message)
+    }
+
+    fn outcome(&self, refusal: &Refusal) -> RunOutcome {
+        if self.progress.purge.is_some() { RunOutcome::Interrupted } else { refusal.outcome() }
+    }
+
+    /// The last write of a run: when, how, and the time as it saw it.
+    async fn close(&mut self, ended: &Ended) -> Result<(), Lost> {
+        let look = self.world.look().await?;
+        let now = look.clocks.own;
+        self.progress.last_run_at = Some(Time(now));
+        // A time in doubt is not written down as one that was seen: it would bar every later run.
+        if let Ok(time) = gate::time(&look.clocks) {
+            let seen = self.progress.clock_mark.as_ref().map_or(time, |mark| mark.0.max(time));
+            self.progress.clock_mark = Some(Time(seen));
+        }
+        let message = ended.message.chars().take(1024).collect();
+        self.progress.runs.push(RunRecord {
+            at: Time(now),
+            outcome: ended.outcome,
+            reason: ended.reason.clone(),
+            message,
+        });
+        let surplus = self.progress.runs.len().saturating_sub(10);
+        self.progress.runs.drain(..surplus);
+        self.save().await
+    }
+}
+
+/// Has one of the days before the purge come on which people are told, since the last preview of it?
+fn preview_due(look: &Look, not_before: Timestamp, now: Timestamp) -> bool {
+    let preview = look.retention.status.as_ref().and_then(|status| status.progress.inventory.as_ref());
+    let last = preview.filter(|preview| preview.not_before.0 == not_before).map(|preview| preview.at.0);
+    let days = look.retention.spec.notify_days_before.iter();
+    let mut told = days.map(|days| crate::api::jst::plus_days(not_before, -days));
+    told.any(|day| day <= now && last.is_none_or(|last| last < day))
+}
+
+fn summary(inventory: &Inventory, not_before: Timestamp, now: Timestamp) -> InventorySummary {
+    InventorySummary {
+        hash: inventory.hash(),
+        objects: number(inventory.items.len()),
+        bytes: i64::try_from(inventory.bytes()).unwrap_or(i64::MAX),
+        counts: inventory.counts(),
+        at: Time(now),
+        not_before: Time(not_before),
+    }
+}
+
+fn steps(plan: &Plan) -> Vec<StepStatus> {
+    let pending = |step: &Step| StepStatus {
+        name: format!("{step:?}"),
+        state: StepState::Pending,
+        started_at: None,
+        finished_at: None,
+        deleted: 0,
+        remaining: number(plan.of(*step).count()),
+        message: None,
+    };
+    Step::ALL.iter().filter(|step| plan.of(**step).next().is_some()).map(pending).collect()
+}
+
+/// As many as a message holds.
+fn some(names: &[String]) -> String {
+    let shown = names.iter().take(8).cloned().collect::<Vec<_>>().join("; ");
+    if names.len() > 8 { format!("{shown}; and {} more", names.len() - 8) } else { shown }
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

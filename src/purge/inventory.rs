@@ -1,0 +1,266 @@
+//! Everything of a tenant, read live and whole: each namespaced kind that discovery names, listed in the tenant's
+//! namespaces, and what hangs on it outside them.
+//!
+//! Guarantees: a kind that cannot be listed is a doubt and never "none of them"; lists are read to their last page, and a
+//! list that expires on the way is begun anew by the next run; volumes and snapshot contents count by the uid of their
+//! claim or snapshot. One that names the tenant's namespace and belongs to no object there is a doubt, too: nobody can
+//! say whose data is in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{ApiResource, DynamicObject, ListParams};
+use kube::core::GroupVersionKind;
+use kube::discovery::{Discovery, Scope, verbs};
+use kube::{Api, Client, ResourceExt};
+use serde_json::Value;
+
+use super::classify::{is_noise, place};
+use super::plan::{Inventory, Item, Kept, KindName, Step, Way};
+use super::world::Lost;
+use crate::api::jst::{in_japan, plus_days};
+use crate::api::quantity::Quantity;
+use crate::api::retention::{LogRetention, days};
+use crate::api::{home, labels};
+use crate::cluster::erase::{EraseError, classify};
+
+/// Objects a page.
+const PAGE: u32 = 500;
+
+/// Where the tenant is, by uid.
+pub struct Place<'a> {
+    pub tenant: &'a str,
+    /// Namespaces that exist and are pinned.
+    pub namespaces: &'a BTreeMap<String, String>,
+    pub log_retention: LogRetention,
+    pub now: Timestamp,
+}
+
+/// Makes the inventory.
+pub async fn inventory(client: &Client, place: &Place<'_>) -> Result<Inventory, Lost> {
+    let mut found = Inventory::default();
+    let mut seen = BTreeSet::new();
+    let mut kept: BTreeMap<String, (u64, Timestamp)> = BTreeMap::new();
+    let derived = home::derived_namespace(place.tenant);
+    for kind in namespaced_kinds(client).await? {
+        for namespace in place.namespaces.keys() {
+            let objects = match list(client, &kind, Some(namespace)).await {
+                Ok(objects) => objects,
+                Err(EraseError::Refused(said)) => {
+                    found.doubts.push(unlisted(&kind, &said));
+                    break;
+                }
+                // Listed in discovery and not there: an API that is going.
+                Err(error) => return Err(lost(error)),
+            };
+            for object in objects {
+                let uid = object.uid().unwrap_or_default();
+                // The same object may be served by two groups.
+                if uid.is_empty() || is_noise(&kind, &object.name_any()) || !seen.insert(uid) {
+                    continue;
+                }
+                match record_until(&object, place).filter(|_| *namespace == derived) {
+                    Some((class, until)) => {
+                        let entry = kept.entry(class).or_insert((0, until));
+                        *entry = (entry.0 + 1, entry.1.max(until));
+                    }
+                    None => {
+                        found.items.insert(item(&kind, &object, *namespace == derived));
+                    }
+                }
+            }
+        }
+    }
+    outside(client, place, &mut found).await?;
+    found.kept =
+        kept.into_iter().map(|(class, (count, until))| Kept { class, count, until: in_japan(until) }).collect();
+    namespaces(place, &derived, &mut found);
+    Ok(found)
+}
+
+fn unlisted(kind: &KindName, said: &str) -> String {
+    format!(
+        "{kind} cannot be listed ({said}): grant get and list on it by a ClusterRole labelled cloudfarm.dev/aggregate-to-purge-inventory=true"
+    )
+}
+
+/// A namespace that keeps records stays, with its walls.
+fn namespaces(place: &Place, derived: &str, found: &mut Inventory) {
+    let keeps = !found.kept.is_empty();
+    if keeps {
+        found.items.retain(|item| item.namespace.as_deref() != Some(derived) || item.way != Way::WithNamespace);
+    }
+    let kind =
+        KindName { group: String::new(), version: "v1".into(), kind: "Namespace".into(), plural: "namespaces".into() };
+    let going = place.namespaces.iter().filter(|(name, _)| !keeps || name.as_str() != derived);
+    found.items.extend(going.map(|(name, uid)| Item {
+        step: Step::Namespaces,
+        kind: kind.clone(),
+        namespace: None,
+        name: name.clone(),
+        uid: uid.clone(),
+        way: Way::Delete,
+        after: None,
+        bytes: None,
+    }));
+}
+
+/// Until when a record has to be kept; `None` when it is none or its time is over.
+fn record_until(object: &DynamicObject, place: &Place) -> Option<(String, Timestamp)> {
+    let class = object.labels().get(labels::RECORD)?;
+    let periods = &place.log_retention;
+    let period = match class.as_str() {
+        "access" => &periods.access,
+        "network" => &periods.network,
+        "notices" => &periods.notices,
+        "evidence" => &periods.evidence,
+        // A class that nobody knows is kept as long as the longest.
+        "audit" => &periods.audit,
+        _ => &periods.evidence,
+    };
+    let made = object.creation_timestamp().map_or(place.now, |time| time.0);
+    let until = plus_days(made, days(period).unwrap_or(i64::MAX / 24));
+    (until > place.now).then(|| (class.clone(), until))
+}
+
+async fn namespaced_kinds(client: &Client) -> Result<BTreeSet<KindName>, Lost> {
+    let discovery = Discovery::new(client.clone()).run().await.map_err(|error| lost(classify(error)))?;
+    let mut kinds = BTreeSet::new();
+    for group in discovery.groups() {
+        for (resource, capabilities) in group.recommended_resources() {
+            let listable = capabilities.supports_operation(verbs::LIST);
+            if capabilities.scope == Scope::Namespaced && listable {
+                kinds.insert(KindName {
+                    group: resource.group,
+                    version: resource.version,
+                    kind: resource.kind,
+                    plural: resource.plural,
+                });
+            }
+        }
+    }
+    Ok(kinds)
+}
+
+impl KindName {
+    /// As the client wants it.
+    #[must_use]
+    pub fn api_resource(&self) -> ApiResource {
+        let gvk = GroupVersionKind::gvk(&self.group, &self.version, &self.kind);
+        ApiResource::from_gvk_with_plural(&gvk, &self.plural)
+    }
+}
+
+async fn list(client: &Client, kind: &KindName, namespace: Option<&str>) -> Result<Vec<DynamicObject>, EraseError> {
+    let resource = kind.api_resource();
+    let api: Api<DynamicObject> = match namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    };
+    let mut all = Vec::new();
+    let mut parameters = ListParams::default().limit(PAGE);
+    loop {
+        let page = api.list(&parameters).await.map_err(classify)?;
+        all.extend(page.items);
+        match page.metadata.continue_.filter(|more| !more.is_empty()) {
+            Some(more) => parameters = parameters.continue_token(&more),
+            None => return Ok(all),
+        }
+    }
+}
+
+fn item(kind: &KindName, object: &DynamicObject, derived: bool) -> Item {
+    let (step, way) = place(kind, derived);
+    let owner = object.owner_references().iter().find(|owner| owner.controller == Some(true));
+    Item {
+        step,
+        kind: kind.clone(),
+        namespace: object.namespace(),
+        name: object.name_any(),
+        uid: object.uid().unwrap_or_default(),
+        way,
+        after: owner.map(|owner| owner.uid.clone()),
+        bytes: bytes(kind, &object.data),
+    }
+}
+
+fn bytes(kind: &KindName, data: &Value) -> Option<u64> {
+    let pointer = match kind.plural.as_str() {
+        "persistentvolumeclaims" => "/spec/resources/requests/storage",
+        "persistentvolumes" => "/spec/capacity/storage",
+        "volumesnapshots" => "/status/restoreSize",
+        _ => return None,
+    };
+    let quantity: Quantity = data.pointer(pointer)?.as_str()?.parse().ok()?;
+    u64::try_from(quantity.nanos() / 1_000_000_000).ok()
+}
+
+/// Volumes by their claim's uid, snapshot contents by their snapshot's.
+async fn outside(client: &Client, place: &Place<'_>, found: &mut Inventory) -> Result<(), Lost> {
+    let volumes = KindName {
+        group: String::new(),
+        version: "v1".into(),
+        kind: "PersistentVolume".into(),
+        plural: "persistentvolumes".into(),
+    };
+    let contents = KindName {
+        group: "snapshot.storage.k8s.io".into(),
+        version: "v1".into(),
+        kind: "VolumeSnapshotContent".into(),
+        plural: "volumesnapshotcontents".into(),
+    };
+    hanging(client, place, found, &volumes, "/spec/claimRef", (Step::Disks, Way::Follow)).await?;
+    match hanging(client, place, found, &contents, "/spec/volumeSnapshotRef", (Step::Snapshots, Way::Delete)).await {
+        // No snapshots in this cluster.
+        Err(EraseError::NotFound(_)) => Ok(()),
+        outcome => outcome.map_err(lost),
+    }
+}
+
+async fn hanging(
+    client: &Client,
+    place: &Place<'_>,
+    found: &mut Inventory,
+    kind: &KindName,
+    reference: &str,
+    (step, way): (Step, Way),
+) -> Result<(), EraseError> {
+    let uids: BTreeSet<String> = found.items.iter().map(|item| item.uid.clone()).collect();
+    let ours = [home::customer_namespace(place.tenant), home::derived_namespace(place.tenant)];
+    for object in list(client, kind, None).await? {
+        let Some(belongs) = object.data.pointer(reference) else { continue };
+        let text = |field: &str| belongs[field].as_str().unwrap_or_default().to_owned();
+        let (namespace, name, uid) = (text("namespace"), text("name"), text("uid"));
+        if uids.contains(&uid) {
+            found.items.insert(Item {
+                step,
+                kind: kind.clone(),
+                namespace: None,
+                name: object.name_any(),
+                uid: object.uid().unwrap_or_default(),
+                way,
+                after: Some(uid),
+                bytes: bytes(kind, &object.data),
+            });
+        } else if ours.contains(&namespace) {
+            found.doubts.push(format!(
+                "{kind} {} belongs to {namespace}/{name} of uid {uid}, which does not exist: erase it by hand or say whose it is",
+                object.name_any()
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn lost(error: EraseError) -> Lost {
+    match error {
+        EraseError::Refused(said) => Lost::Refused(said),
+        EraseError::Unexpected(said) => Lost::Unexpected(said),
+        EraseError::NotFound(said) | EraseError::Unanswered(said) => Lost::Unanswered(said),
+    }
+}
+impl From<EraseError> for Lost {
+    fn from(error: EraseError) -> Self {
+        lost(error)
+    }
+}

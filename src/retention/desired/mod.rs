@@ -1,0 +1,121 @@
+//! Pure: from a snapshot to what a Retention wants: the purge CronJob, which exists only while there is something that
+//! it may have to do; the record that a purge writes into; the purge's rights, while it runs; and claims on what the
+//! Tenant made: a hold in its second place, the approval of a purge, VMs halted and logins closed when the Tenant is gone.
+
+mod claims;
+mod cron_job;
+mod record;
+mod role_binding;
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::ending::{Dates, Ending, approvers, ending, held};
+use super::lifecycle::previewed;
+use super::observe::RetentionSnapshot;
+use super::schedule::Schedule;
+use crate::api::jst::plus_days;
+use crate::api::retention::{Progress, PurgeMode, PurgeState};
+use crate::cluster::object::{Desired, Owner, OwnerKind, Stage};
+
+/// What a pass means to do.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub desired: Desired,
+    pub ending: Ending,
+}
+
+/// Everything the Retention wants.
+#[must_use]
+pub fn desired(snapshot: &RetentionSnapshot) -> Plan {
+    let owner = Owner {
+        kind: OwnerKind::Retention,
+        namespace: None,
+        name: snapshot.retention.name_any(),
+        uid: snapshot.retention.uid().unwrap_or_default(),
+        tenant: snapshot.retention.spec.tenant_ref.name.clone(),
+    };
+    let ending = judged(snapshot);
+    let schedule = snapshot.retention.spec.schedule.parse::<Schedule>();
+    let desired = match (&ending, schedule) {
+        (Ending::Unknown, _) => Desired::nothing(owner, &snapshot.observed),
+        (Ending::On(dates), Ok(schedule)) if purge_state(snapshot) != Some(PurgeState::Purged) => {
+            at_the_end(snapshot, owner, dates, &schedule)
+        }
+        // Neither a CronJob nor rights hold data: without a date that can be trusted they must not stand (I5), and those
+        // that this Retention made must not be in the way of the one that takes precedence.
+        _ => of(owner, Vec::new(), claims::of_a_running_contract(snapshot)),
+    };
+    Plan { desired, ending }
+}
+
+fn at_the_end(snapshot: &RetentionSnapshot, owner: Owner, dates: &Dates, schedule: &Schedule) -> Desired {
+    let mut stages = vec![Stage { objects: vec![cron_job::cron_job(snapshot, &owner, schedule)] }];
+    if snapshot.now >= dates.ends_at {
+        stages.push(Stage { objects: vec![record::record(snapshot, &owner)] });
+        stages.push(Stage { objects: role_binding::inventory(snapshot, &owner) });
+    }
+    if approved(snapshot, dates) {
+        stages.push(Stage { objects: role_binding::erase(snapshot, &owner) });
+    }
+    of(owner, stages, claims::of_an_ended_contract(snapshot, dates))
+}
+
+fn of(owner: Owner, stages: Vec<Stage>, claims: Vec<crate::cluster::object::Claim>) -> Desired {
+    Desired { owner, stages, once: Vec::new(), claims, keep: BTreeSet::new() }
+}
+
+/// Does the operator, which cannot delete, agree that a purge may now delete? Whatever speaks against it, it does not;
+/// once a purge has begun, only a suspension stops it.
+#[must_use]
+pub fn approved(snapshot: &RetentionSnapshot, dates: &Dates) -> bool {
+    let spec = &snapshot.retention.spec;
+    if spec.suspend || held(&snapshot.retention) || snapshot.held_by_hand().is_some() {
+        return false;
+    }
+    if purge_state(snapshot).is_some() {
+        return true;
+    }
+    let given = approvers(&snapshot.retention, dates.seen_at, snapshot.now).len();
+    snapshot.now >= dates.not_before
+        && spec.mode == PurgeMode::Enforce
+        && i64::try_from(given).unwrap_or_default() >= spec.required_approvals
+        && previewed(&progress(snapshot), dates)
+}
+
+/// How far a purge of this Retention is, if one has begun.
+#[must_use]
+pub fn purge_state(snapshot: &RetentionSnapshot) -> Option<PurgeState> {
+    progress(snapshot).purge.map(|purge| purge.state)
+}
+
+/// What purge runs have written.
+#[must_use]
+pub fn progress(snapshot: &RetentionSnapshot) -> Progress {
+    snapshot.retention.status.clone().unwrap_or_default().progress
+}
+
+fn judged(snapshot: &RetentionSnapshot) -> Ending {
+    if let Some(rival) = &snapshot.rival {
+        return Ending::Doubtful(format!(
+            "Retention {rival} stands for this tenant already; delete this one or that one"
+        ));
+    }
+    if let Err(error) = snapshot.retention.spec.schedule.parse::<Schedule>() {
+        return Ending::Doubtful(error.to_string());
+    }
+    ending(&snapshot.retention, &snapshot.tenant, snapshot.config.purge.cool_off(), snapshot.now)
+}
+
+impl Plan {
+    /// When time alone will change what this Retention says or wants.
+    #[must_use]
+    pub fn next_change(&self, snapshot: &RetentionSnapshot) -> Option<Timestamp> {
+        let Ending::On(dates) = &self.ending else { return None };
+        let told = snapshot.retention.spec.notify_days_before.iter().map(|days| plus_days(dates.not_before, -days));
+        let instants = told.chain([dates.ends_at, dates.not_before, dates.deadline]);
+        instants.filter(|instant| *instant > snapshot.now).min()
+    }
+}
