@@ -87,7 +87,8 @@ pub struct Cluster {
     pub client: Client,
     pub backend: Mutex<Backend>,
     pub options: Mutex<Options>,
-    pub paused: Mutex<bool>,
+    /// Held while everything is looked at.
+    pub paused: tokio::sync::Mutex<bool>,
     /// Told when anything is worth another look.
     pub changed: Notify,
     stores: BTreeMap<Kind, Store<DynamicObject>>,
@@ -104,7 +105,7 @@ impl Cluster {
             client,
             backend: Mutex::default(),
             options: Mutex::new(options),
-            paused: Mutex::new(false),
+            paused: tokio::sync::Mutex::new(false),
             changed: Notify::new(),
             stores: writers.iter().map(|(kind, writer)| (*kind, writer.as_reader())).collect(),
             listed: Mutex::default(),
@@ -126,10 +127,10 @@ impl Cluster {
                 Ok(_) => {}
                 Err(error) => {
                     // A cluster without this neighbour has none of its objects.
-                    if format!("{error:?}").contains("404") {
+                    if is_unknown(&error) {
                         self.listed.lock().expect("no panic").insert(kind);
                     }
-                    self.tell(format!("watching {kind:?}: {error}"));
+                    self.tell(&format!("watching {kind:?}: {error}"));
                 }
             }
             self.changed.notify_one();
@@ -151,9 +152,12 @@ impl Cluster {
         })
     }
 
-    /// Of the API server, where a cache that lags would lead to a loss.
+    /// Asks the API server before it says that there is none: a cache that lags would lead to a loss.
     pub async fn fetch(&self, kind: Kind, namespace: Option<&str>, name: &str) -> Result<Option<Object>, kube::Error> {
-        Ok(kind.api(&self.client, namespace).get_opt(name).await?.map(Arc::new))
+        match self.get(kind, namespace, name) {
+            Some(object) => Ok(Some(object)),
+            None => Ok(kind.api(&self.client, namespace).get_opt(name).await?.map(Arc::new)),
+        }
     }
 
     /// What exists already is as good as created.
@@ -216,18 +220,23 @@ impl Cluster {
             Err(kube::Error::Api(status)) if status.code == 409 => true,
             Err(error) => {
                 let namespace = object.metadata.namespace.as_deref().unwrap_or("-");
-                self.tell(format!("{what} {namespace}/{}: {error}", name(object)));
+                self.tell(&format!("{what} {namespace}/{}: {error}", name(object)));
                 true
             }
         }
     }
 
     /// Once for each thing: it is tried ten times a second.
-    pub fn tell(&self, what: String) {
-        if self.told.lock().expect("no panic").insert(what.clone()) {
+    pub fn tell(&self, what: &str) {
+        if self.told.lock().expect("no panic").insert(what.to_owned()) {
             eprintln!("storage driver: {what}");
         }
     }
+}
+
+/// Does the cluster not have the kind?
+fn is_unknown(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.code == 404)
 }
 
 /// Does this answer count as done even with that code?

@@ -192,12 +192,12 @@ async fn create_content(
 /// the collector's: the content owns them.
 async fn fill_content(cluster: &Cluster, content: &DynamicObject) -> Step {
     let snapshot = content.data["spec"]["virtualMachineSnapshotName"].as_str().unwrap_or_default();
-    let snapshot = cluster.fetch(Kind::MachineSnapshot, namespace(content), snapshot);
     let done = content.data["status"]["readyToUse"] == true;
     if done && !is_going(content) && content.metadata.finalizers.is_none() {
         return Ok(());
     }
-    if snapshot.await?.is_none_or(|snapshot| is_going(&snapshot)) {
+    let snapshot = cluster.fetch(Kind::MachineSnapshot, namespace(content), snapshot).await?;
+    if snapshot.is_none_or(|snapshot| is_going(&snapshot)) {
         return cluster.finalizers(Kind::MachineSnapshotContent, content, &[], &[CONTENT_PROTECTION]).await;
     }
     if done || is_going(content) {

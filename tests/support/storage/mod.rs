@@ -9,7 +9,8 @@
 //! Retain, leaves that entry behind, as in a real storage system: [`Driver::leaked`] tells.
 //!
 //! The garbage collector, the volume controller and the protection of claims and volumes are Kubernetes' own. The
-//! first driver takes the volumes of its plane away from kwok (`tests/controlplane/storage.sh`). One driver a plane.
+//! first driver takes the volumes of its plane away from kwok (`tests/controlplane/storage.sh`). One driver a plane, and
+//! the plane has the CRDs of snapshots.
 
 pub mod backend;
 pub mod cluster;
@@ -96,12 +97,23 @@ impl Driver {
     }
 
     /// Does nothing until it is resumed, like controllers that are down.
-    pub fn pause(&self) {
-        *self.cluster.paused.lock().expect("no panic") = true;
+    pub async fn pause(&self) {
+        *self.cluster.paused.lock().await = true;
     }
 
-    pub fn resume(&self) {
-        *self.cluster.paused.lock().expect("no panic") = false;
+    pub async fn resume(&self) {
+        *self.cluster.paused.lock().await = false;
+        self.cluster.changed.notify_one();
+    }
+
+    /// This volume or snapshot alone is never removed: for tests that share a driver.
+    pub fn stick(&self, handle: &str) {
+        self.cluster.backend.lock().expect("no panic").stuck.insert(handle.to_owned());
+    }
+
+    /// The opposite of [`Self::stick`].
+    pub fn unstick(&self, handle: &str) {
+        self.cluster.backend.lock().expect("no panic").stuck.remove(handle);
         self.cluster.changed.notify_one();
     }
 
@@ -135,13 +147,14 @@ impl Driver {
 /// Looks at everything after each change, and soon again after what did not succeed.
 async fn play(cluster: Arc<Cluster>) {
     loop {
-        let paused = *cluster.paused.lock().expect("no panic");
-        let again = !paused && {
+        let paused = cluster.paused.lock().await;
+        let again = !*paused && {
             let volumes = volumes::play(&cluster).await;
             let snapshots = snapshots::play(&cluster).await;
             let machines = machines::play(&cluster).await;
             volumes || snapshots || machines
         };
+        drop(paused);
         let patience = if again { Duration::from_millis(100) } else { Duration::MAX };
         tokio::time::timeout(patience, cluster.changed.notified()).await.ok();
     }

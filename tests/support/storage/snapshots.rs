@@ -4,6 +4,7 @@ use cloudfarm::api::quantity::Quantity;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
+use super::backend::{Kept, snapshot_handle};
 use super::cluster::{Cluster, Kind, Object, Step, annotation, born, is_going, name, uid};
 use super::{DELETE, DRIVER, RETAIN};
 
@@ -146,8 +147,8 @@ async fn keep_or_remove(cluster: &Cluster, content: &DynamicObject) -> Result<bo
     }
     if let Some(handle) = status["snapshotHandle"].as_str().filter(|_| spec["deletionPolicy"] == "Delete") {
         let options = cluster.options.lock().expect("no panic").clone();
-        if !cluster.backend.lock().expect("no panic").remove(handle, &options) {
-            return Ok(options.stuck_snapshots);
+        if let Err(kept) = cluster.backend.lock().expect("no panic").remove(handle, &options) {
+            return Ok(kept == Kept::Stuck);
         }
     }
     cluster.finalizers(Kind::SnapshotContent, content, &[], &[CONTENT_BOUND]).await.map(|()| true)
@@ -162,7 +163,7 @@ async fn make(cluster: &Cluster, content: &DynamicObject) -> Result<bool, kube::
     if content.data["status"]["readyToUse"] == true {
         return Ok(true);
     }
-    let handle = source["snapshotHandle"].as_str().map_or_else(|| format!("snapshot-{}", uid(content)), str::to_owned);
+    let handle = snapshot_handle(content);
     let there = {
         let mut backend = cluster.backend.lock().expect("no panic");
         let volume = source["volumeHandle"].as_str().unwrap_or_default();
@@ -173,7 +174,7 @@ async fn make(cluster: &Cluster, content: &DynamicObject) -> Result<bool, kube::
         }
     };
     if !there {
-        cluster.tell(format!("VolumeSnapshotContent {}: its source {source} is not in the backend", name(content)));
+        cluster.tell(&format!("VolumeSnapshotContent {}: its source {source} is not in the backend", name(content)));
         return Ok(false);
     }
     let status = json!({

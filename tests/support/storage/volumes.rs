@@ -3,6 +3,7 @@
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
+use super::backend::Kept;
 use super::cluster::{Cluster, Kind, Step, annotation, is_going, name, uid};
 use super::{DRIVER, PROVISIONER};
 
@@ -84,8 +85,8 @@ async fn keep_or_remove(cluster: &Cluster, volume: &DynamicObject) -> Result<boo
     }
     let handle = spec["csi"]["volumeHandle"].as_str().unwrap_or_default();
     let options = cluster.options.lock().expect("no panic").clone();
-    if !cluster.backend.lock().expect("no panic").remove(handle, &options) {
-        return Ok(options.stuck_volumes);
+    if let Err(kept) = cluster.backend.lock().expect("no panic").remove(handle, &options) {
+        return Ok(kept == Kept::Stuck);
     }
     if is_going(volume) {
         cluster.finalizers(Kind::Volume, volume, &[], &[FINALIZER]).await?;
