@@ -1,8 +1,8 @@
 //! Storage, played by a small test driver: the bed has no CSI driver, no snapshot controller, and neither CDI's nor
-//! KubeVirt's controllers. What it plays is what those do with objects, claim by claim, as of their sources:
+//! KubeVirt's controllers. What it plays is what those do with objects, read off their sources:
 //!
-//! - external-provisioner 6 (`volumes.rs`), for every StorageClass whose provisioner is [`PROVISIONER`];
-//! - snapshot-controller and csi-snapshotter 8 (`snapshots.rs`), with the classes [`DELETE`] and [`RETAIN`];
+//! - external-provisioner (`volumes.rs`), for every StorageClass whose provisioner is [`PROVISIONER`];
+//! - snapshot-controller and csi-snapshotter (`snapshots.rs`), with the classes [`DELETE`] and [`RETAIN`];
 //! - of CDI 1.65, a DataVolume's claim, and of KubeVirt 1.9, a VM's state and its snapshots (`machines.rs`).
 //!
 //! The data are an entry with random bytes in memory. Who pulls a finalizer, or deletes an object whose policy is

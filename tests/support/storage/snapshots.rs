@@ -1,4 +1,4 @@
-//! Volume snapshots, as snapshot-controller and csi-snapshotter 8 do it.
+//! Volume snapshots, as snapshot-controller and csi-snapshotter do it.
 
 use cloudfarm::api::quantity::Quantity;
 use kube::api::DynamicObject;

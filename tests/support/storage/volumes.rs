@@ -1,4 +1,4 @@
-//! Volumes, as external-provisioner 6 does it.
+//! Volumes, as external-provisioner does it.
 
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
