@@ -58,7 +58,9 @@ start_kwok() { # NEIGHBOURS   (the folder that neighbours.sh prints)
   local port=$(( $(<"$dir/port") + 5 )) file stages=()
   # It would wait for its predecessor's node leases to run out (40 s).
   alive kwok || kubectl delete lease --all -n kube-node-lease >/dev/null 2>&1 || true
-  for file in "$1"/kwok/*.yaml; do stages+=(--config "$file"); done
+  for file in "$1"/kwok/*.yaml; do
+    [[ -e $dir/foreign-storage && ${file##*/} = pv* ]] || stages+=(--config "$file") # see storage.sh
+  done
   case " $(cat "$dir/crds" 2>/dev/null) " in *" kubevirt "*) stages+=(--config "$here/conf/stand-in-virtual-machines.yaml") ;; esac
   case " $(cat "$dir/crds" 2>/dev/null) " in *" cdi "*) stages+=(--config "$here/conf/stand-in-data-volumes.yaml") ;; esac
   # Its stages write local times; those of ours cut them to seconds and say Z.

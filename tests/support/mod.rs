@@ -9,6 +9,7 @@ pub mod cel;
 pub mod faults;
 pub mod operator;
 pub mod plane;
+pub mod storage;
 pub mod world;
 
 use std::time::Duration;
