@@ -168,7 +168,7 @@ impl Cli {
             Command::Crds { dir: Some(dir) } => crds_into(&dir),
             Command::Manifests => print(&yaml_documents(&install::manifests())?),
             Command::Render(render) => render.run(),
-            Command::Purge(purge) => purge.run().await,
+            Command::Purge(purge) => Box::pin(purge.run()).await,
             Command::Verify(verify) => verify.run(),
             Command::SigningKey => signing_key::run(),
         }
@@ -218,7 +218,7 @@ impl Purge {
         let begun = Arc::new(AtomicBool::new(false));
         let purge = async {
             begun.store(true, Ordering::Relaxed);
-            purge::engine::run(&world, &asked).await
+            Box::pin(purge::engine::run(&world, &asked)).await
         };
         let held = turn.with_lease(purge);
         tokio::pin!(held);

@@ -82,7 +82,7 @@ impl Stop {
 pub async fn run<W: World>(world: &W, asked: &Asked) -> Result<Ended, Lost> {
     let mut look = world.look().await?;
     let mut run = Run { world, asked, progress: progress(&look) };
-    let mut result = run.go(&look).await;
+    let mut result = Box::pin(run.go(&look)).await;
     for _ in 0..TRIES {
         // Somebody wrote on the Retention between the look and the mark, perhaps a hold: everything is asked anew.
         let overtaken = matches!(result, Err(Stop::Lost(Lost::Unexpected(_)))) && run.progress.purge.is_none();
@@ -91,7 +91,7 @@ pub async fn run<W: World>(world: &W, asked: &Asked) -> Result<Ended, Lost> {
         }
         look = world.look().await?;
         run.progress = progress(&look);
-        result = run.go(&look).await;
+        result = Box::pin(run.go(&look)).await;
     }
     let ended = match result {
         Ok(ended) => ended,

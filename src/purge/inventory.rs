@@ -113,9 +113,8 @@ fn record_until(object: &DynamicObject, place: &Place) -> Option<(String, Timest
         "access" => &periods.access,
         "network" => &periods.network,
         "notices" => &periods.notices,
-        "evidence" => &periods.evidence,
-        // A class that nobody knows is kept as long as the longest.
         "audit" => &periods.audit,
+        // Evidence, and a class that nobody knows: as long as the longest.
         _ => &periods.evidence,
     };
     let made = object.creation_timestamp().map_or(place.now, |time| time.0);

@@ -227,7 +227,7 @@ impl World for Live {
     }
 
     async fn inventory(&self) -> Result<Inventory, Lost> {
-        let look = self.look().await?;
+        let look = Box::pin(self.look()).await?;
         let status = look.retention.status.clone().unwrap_or_default();
         let pinned = status.pinned.unwrap_or_default().namespace_uids;
         let namespaces = look.namespaces.iter().filter(|(name, sight)| pinned.get(*name) == Some(&sight.uid));

@@ -157,8 +157,8 @@ impl Inventory {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let stores = ["persistentvolumeclaims", "volumesnapshots"];
-        let stored = self.items.iter().filter(|item| stores.contains(&item.kind.plural.as_str()));
-        stored.filter_map(|item| item.bytes).fold(0, u64::saturating_add)
+        let holding = self.items.iter().filter(|item| stores.contains(&item.kind.plural.as_str()));
+        holding.filter_map(|item| item.bytes).fold(0, u64::saturating_add)
     }
 }
 
