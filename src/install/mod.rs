@@ -1,16 +1,29 @@
 //! What a cluster needs besides the CRDs: namespace, identities, roles, admission policies. Generated from here into
 //! `charts/cloudfarm/generated/`, so that there is no second copy by hand.
 
+mod objects;
 mod policies;
 mod roles;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Namespace of the operator, its lease and the purge CronJobs.
 pub const NAMESPACE: &str = "cloudfarm-system";
 
-/// Namespace of plans and certificates: it survives every tenant.
+/// Namespace of plans, certificates and the chain that joins them.
 pub const EVIDENCE_NAMESPACE: &str = "cloudfarm-evidence";
+
+/// Service account of the operator: creates and patches, cannot delete data.
+pub const OPERATOR_ACCOUNT: &str = "cloudfarm";
+
+/// Service account of purge runs: deletes, cannot create anything.
+pub const PURGE_ACCOUNT: &str = "cloudfarm-purge";
+
+/// The operator, as the API server knows it.
+pub const OPERATOR: &str = "system:serviceaccount:cloudfarm-system:cloudfarm";
+
+/// The purge, as the API server knows it.
+pub const PURGE: &str = "system:serviceaccount:cloudfarm-system:cloudfarm-purge";
 
 /// Lease of the purge run whose turn it is; made here, since a purge cannot create.
 pub const PURGE_LEASE: &str = "cloudfarm-purge";
@@ -18,32 +31,10 @@ pub const PURGE_LEASE: &str = "cloudfarm-purge";
 /// Every object, in the order in which they have to be applied.
 #[must_use]
 pub fn manifests() -> Vec<Value> {
-    let mut all = vec![
-        json!({
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": {"name": NAMESPACE, "labels": {
-                "pod-security.kubernetes.io/enforce": "restricted",
-                "pod-security.kubernetes.io/enforce-version": "v1.37",
-            }},
-        }),
-        service_account("cloudfarm"),
-        service_account("cloudfarm-purge"),
-    ];
-    all.extend(roles::operator());
-    all.extend(roles::purge());
-    all.extend(roles::tenants());
+    let mut all = objects::objects();
+    all.extend(roles::roles());
     all.extend(policies::policies());
     all
-}
-
-fn service_account(name: &str) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": {"name": name, "namespace": NAMESPACE},
-        "automountServiceAccountToken": false,
-    })
 }
 
 #[cfg(test)]
@@ -73,12 +64,53 @@ mod tests {
             for verb in ["escalate", "impersonate", "deletecollection"] {
                 assert!(!has(&rule, "verbs", verb), "{role}: {verb}");
             }
-            for resource in ["secrets", "pods/exec", "pods/attach", "pods/portforward", "nodes/proxy"] {
+            for resource in ["pods/exec", "pods/attach", "pods/portforward", "nodes/proxy"] {
                 assert!(!has(&rule, "resources", resource), "{role}: {resource}");
             }
             if has(&rule, "verbs", "bind") {
                 assert!(rule["resourceNames"].as_array().is_some_and(|names| !names.is_empty()), "{role}: bind");
             }
+        }
+    }
+
+    /// One Secret by its name, or those of a tenant's namespace while a purge counts and erases them: that role is bound
+    /// by RoleBindings alone, see `no_cluster_wide_binding_reaches_what_tenants_own`. Watching is no one's business.
+    #[test]
+    fn secrets_are_read_by_name_or_in_one_tenants_namespace_and_never_watched() {
+        for (role, rule) in rules().iter().filter(|(_, rule)| has(rule, "resources", "secrets")) {
+            assert!(!has(rule, "verbs", "watch"), "{role}: {rule}");
+            let by_name = rule["verbs"] == serde_json::json!(["get"])
+                && rule["resourceNames"].as_array().is_some_and(|names| !names.is_empty());
+            assert!(
+                by_name || roles::PURGE_ROLES.contains(&role.as_str()) || role == roles::KNOWN_INVENTORY,
+                "{role}: {rule}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_cluster_wide_binding_reaches_what_tenants_own() {
+        let bound: Vec<String> = manifests()
+            .iter()
+            .filter(|object| object["kind"] == "ClusterRoleBinding")
+            .map(|binding| binding["roleRef"]["name"].as_str().unwrap_or_default().to_owned())
+            .collect();
+        assert_eq!(bound, ["cloudfarm", "cloudfarm-purge"]);
+        for (role, rule) in rules().iter().filter(|(role, _)| bound.contains(role)) {
+            assert!(!has(rule, "resources", "secrets") || rule["resourceNames"].is_array(), "{role}: {rule}");
+        }
+        for (role, rule) in rules().iter().filter(|(role, _)| role == "cloudfarm-purge") {
+            for verb in ["create", "update"] {
+                let lease = has(rule, "resources", "leases") && verb == "update";
+                assert!(!has(rule, "verbs", verb) || lease, "{role} may {verb}: {rule}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_accounts_are_spelled_as_the_api_server_spells_them() {
+        for (account, name) in [(OPERATOR_ACCOUNT, OPERATOR), (PURGE_ACCOUNT, PURGE)] {
+            assert_eq!(format!("system:serviceaccount:{NAMESPACE}:{account}"), name);
         }
     }
 

@@ -120,12 +120,12 @@ impl Live {
         optional(Api::<ConfigMap>::namespaced(self.client.clone(), namespace).get_opt(name)).await
     }
 
-    /// The switch and nothing else decides; a missing or strange one counts as thrown.
+    /// The switch and nothing else decides; where it would be has to be there, and a strange word counts as thrown.
     async fn stop(&self) -> Result<bool, String> {
         let found = self.config_map(&self.namespace, BUDGET).await.map_err(|error| error.to_string())?;
-        let data = found.and_then(|found| found.data).ok_or(format!("ConfigMap {BUDGET} is not there"))?;
+        let data = found.ok_or(format!("ConfigMap {BUDGET} is not there"))?.data.unwrap_or_default();
         match data.get("stop").map(String::as_str) {
-            Some("false") => Ok(false),
+            None | Some("false") => Ok(false),
             Some("true") => Ok(true),
             other => Err(format!("{BUDGET}: stop is {other:?}, neither \"true\" nor \"false\"")),
         }

@@ -1,0 +1,103 @@
+//! What holds a customer's data in a tenant's namespace: who may delete it, and when.
+
+use super::{Guard, WithoutAny, annotation, by_uid, held, is_operator, is_purge, label};
+use crate::api::labels::{DISPOSABLE, LEGAL_HOLD, PURGE_APPROVED, TENANT};
+
+/// A VirtualMachineRestore, -Backup or -Export is no data: it points at some.
+pub(super) const DATA: [(&str, &[&str]); 5] = [
+    ("", &["persistentvolumeclaims"]),
+    ("cdi.kubevirt.io", &["datavolumes"]),
+    ("snapshot.storage.k8s.io", &["volumesnapshots"]),
+    ("groupsnapshot.storage.k8s.io", &["volumegroupsnapshots"]),
+    ("snapshot.kubevirt.io", &["virtualmachinesnapshots", "virtualmachinesnapshotcontents"]),
+];
+
+/// CDI's own volumes while it imports or clones, and those that live and die with one pod.
+const PASSING: &str = "(request.userInfo.username == 'system:serviceaccount:cdi:cdi-sa' && (oldObject.metadata.name.startsWith('prime-') || oldObject.metadata.name.startsWith('tmp-'))) || (request.resource.resource == 'persistentvolumeclaims' && oldObject.metadata.?ownerReferences.orValue([]).exists(owner, owner.kind == 'Pod'))";
+
+const WHAT: &str = "request.resource.resource + ' ' + request.namespace + '/' + oldObject.metadata.name + ' of tenant ' + namespaceObject.metadata.labels['cloudfarm.dev/tenant']";
+
+/// Data goes when the operator has approved a purge of its namespace, or when it was marked disposable before, and
+/// never under a legal hold. The two identities check each other: who approves cannot delete. It asks no Retention,
+/// since it is asked for every delete that a controller makes.
+///
+/// The garbage collector is refused like anybody: what goes with a disposable disk or snapshot has to carry the label,
+/// too.
+pub fn deletion() -> Guard {
+    let approved = format!("{}.orValue('') != ''", annotation("namespaceObject", PURGE_APPROVED));
+    let hold = format!("{}.hasValue()", annotation("namespaceObject", LEGAL_HOLD));
+    let disposable = format!("{}.orValue('') == 'true'", label("oldObject", DISPOSABLE));
+    Guard::on_all("cloudfarm-data-deletion", &["DELETE"], &DATA)
+        .in_namespaces_with(TENANT)
+        .with("passing", PASSING)
+        .with("what", WHAT)
+        .unless(
+            format!("!({})", is_operator()),
+            "variables.what + ' holds data: the operator approves a purge and deletes nothing itself; only cloudfarm-purge does'",
+        )
+        .unless(
+            format!("variables.passing || !({hold})"),
+            "variables.what + ' is under a legal hold: namespace ' + request.namespace + ' has the annotation cloudfarm.dev/legal-hold, and nothing is deleted until somebody with the verb release on retentions.cloudfarm.dev takes it off'",
+        )
+        .unless(
+            format!("variables.passing || {approved} || {disposable}"),
+            "variables.what + ' is kept: data goes by the purge, once the contract is over and the Retention lets it (set spec.contract.endDate of the Tenant), or before that with the label cloudfarm.dev/disposable=true, which spec.rolling of the Retention sets'",
+        )
+        .unless(
+            format!("variables.passing || !({}) || {}", is_purge(), by_uid()),
+            "variables.what + ': the purge deletes by uid; send preconditions.uid ' + oldObject.metadata.uid",
+        )
+}
+
+/// An owner reference to something that is gone makes the garbage collector delete: nobody of ours deletes that way.
+/// The plugin OwnerReferencesPermissionEnforcement asks for the same, and few clusters have it on.
+pub fn ownership() -> Guard {
+    Guard::on_all("cloudfarm-data-ownership", &["UPDATE"], &DATA)
+        .in_namespaces_with(TENANT)
+        .when("ours", format!("{} || {}", is_operator(), is_purge()))
+        .unless(
+            "object.metadata.?ownerReferences == oldObject.metadata.?ownerReferences",
+            format!("{WHAT} + ': metadata.ownerReferences are not ours to change, since the garbage collector deletes by them; leave them as they are'"),
+        )
+}
+
+/// The mark that lets data go while the contract runs.
+pub fn disposable() -> Guard {
+    Guard::on_all("cloudfarm-disposable", &["CREATE", "UPDATE"], &DATA)
+        .in_namespaces_with(TENANT)
+        .for_objects_with(DISPOSABLE)
+        .unless(
+            format!(
+                "{} || {} || {new}.orValue('') != 'true' || oldObject != null && {old}.orValue('') == 'true'",
+                is_operator(),
+                is_purge(),
+                new = label("object", DISPOSABLE),
+                old = label("oldObject", DISPOSABLE),
+            ),
+            "request.resource.resource + ' ' + request.namespace + '/' + request.name + ': the label cloudfarm.dev/disposable=true lets data be deleted, and is set only by the operator and by the purge; write spec.rolling in the Retention of tenant ' + namespaceObject.metadata.labels['cloudfarm.dev/tenant']",
+        )
+}
+
+/// The purge deletes by this mark, so it sets it only where people wrote that such data ages out, or where a purge is
+/// on its way, and never under a hold.
+pub fn disposable_by_purge() -> Guard {
+    let tenant = "namespaceObject.metadata.labels['cloudfarm.dev/tenant']";
+    Guard::on_all("cloudfarm-disposable-by-purge", &["CREATE", "UPDATE"], &DATA)
+        .in_namespaces_with(TENANT)
+        .for_objects_with(DISPOSABLE)
+        .every_retention(WithoutAny::Deny)
+        .when("purge", is_purge())
+        .with("theirs", format!("params.spec.tenantRef.name == {tenant}"))
+        .with(
+            "targets",
+            "request.resource.resource in ['persistentvolumeclaims', 'datavolumes'] ? ['RemovedDisks', 'Backups', 'Exports'] : ['Snapshots', 'Backups']",
+        )
+        .unless(
+            format!("!variables.theirs || !{}", held()),
+            format!("'tenant ' + {tenant} + ' is under the legal hold of Retention ' + params.metadata.name + ': nothing is marked cloudfarm.dev/disposable until it is released'"),
+        )
+        .unless(
+            "!variables.theirs || has(params.status) && has(params.status.purge) || params.spec.?rolling.orValue([]).exists(each, each.target in variables.targets)",
+            format!("'tenant ' + {tenant} + ': spec.rolling of Retention ' + params.metadata.name + ' does not name ' + variables.targets.join(', ') + ', so the purge marks no ' + request.resource.resource + ' cloudfarm.dev/disposable while the contract runs'"),
+        )
+}

@@ -1,0 +1,223 @@
+//! ValidatingAdmissionPolicies: what CRD rules cannot say, since it is about deleting, about who asks, or about another
+//! object. No webhooks: these cannot be down. Each policy is one function.
+//!
+//! They hold for everybody, cluster administrators included, and they fail closed. A policy that asks the Retentions is
+//! judged once for each Retention there is: it stands only where requests are rare, or behind a label selector, which
+//! is looked at before.
+
+mod bindings;
+mod data;
+mod namespaces;
+mod purge;
+mod retentions;
+mod tenants;
+
+use serde_json::{Value, json};
+
+use super::{OPERATOR, PURGE};
+
+/// Every policy with its binding.
+pub fn policies() -> Vec<Value> {
+    let guards = [
+        data::deletion(),
+        data::ownership(),
+        data::disposable(),
+        data::disposable_by_purge(),
+        namespaces::deletion(),
+        namespaces::marks(),
+        namespaces::approval(),
+        namespaces::hold_release(),
+        retentions::deletion(),
+        retentions::by_operator(),
+        retentions::holds(),
+        retentions::approvals(),
+        retentions::decisions(),
+        retentions::status(),
+        purge::volumes(),
+        purge::snapshot_contents(),
+        purge::snapshot_content_deletion(),
+        bindings::purge_roles(),
+        tenants::deletion(),
+        tenants::last_word(),
+        tenants::end_date(),
+    ];
+    guards.into_iter().flat_map(Guard::rendered).collect()
+}
+
+/// What a policy that asks the Retentions says when there is none at all.
+#[derive(Clone, Copy, Debug)]
+enum WithoutAny {
+    Allow,
+    Deny,
+}
+
+/// One policy, and the binding that puts it in force for the whole cluster.
+#[derive(Debug)]
+struct Guard {
+    name: &'static str,
+    matches: Value,
+    conditions: Vec<Value>,
+    variables: Vec<Value>,
+    rules: Vec<Value>,
+    every_retention: Option<WithoutAny>,
+}
+
+impl Guard {
+    /// Judges these operations on these resources of one group.
+    fn on(name: &'static str, operations: &[&str], group: &str, resources: &[&str]) -> Self {
+        Self::on_all(name, operations, &[(group, resources)])
+    }
+
+    /// Judges these operations on resources of several groups.
+    fn on_all(name: &'static str, operations: &[&str], resources: &[(&str, &[&str])]) -> Self {
+        let rules: Vec<Value> = resources
+            .iter()
+            .map(|(group, resources)| {
+                json!({"apiGroups": [group], "apiVersions": ["*"], "operations": operations, "resources": resources})
+            })
+            .collect();
+        Self {
+            name,
+            matches: json!({"resourceRules": rules}),
+            conditions: Vec::new(),
+            variables: Vec::new(),
+            rules: Vec::new(),
+            every_retention: None,
+        }
+    }
+
+    /// Only in namespaces that carry this label.
+    fn in_namespaces_with(mut self, label: &str) -> Self {
+        self.matches["namespaceSelector"] = exists(label);
+        self
+    }
+
+    /// Only for objects that carry this label before or after.
+    fn for_objects_with(mut self, label: &str) -> Self {
+        self.matches["objectSelector"] = exists(label);
+        self
+    }
+
+    /// Only when this is so.
+    fn when(mut self, name: &str, expression: impl Into<String>) -> Self {
+        self.conditions.push(json!({"name": name, "expression": expression.into()}));
+        self
+    }
+
+    /// `variables.<name>` in what follows.
+    fn with(mut self, name: &str, expression: impl Into<String>) -> Self {
+        self.variables.push(json!({"name": name, "expression": expression.into()}));
+        self
+    }
+
+    /// Refuses unless the expression holds, with this message: a CEL expression, too.
+    fn unless(mut self, expression: impl Into<String>, message: impl Into<String>) -> Self {
+        self.rules
+            .push(json!({"expression": expression.into(), "messageExpression": message.into(), "reason": "Forbidden"}));
+        self
+    }
+
+    /// Judges once for every Retention, as `params`: all of them have to agree.
+    fn every_retention(mut self, without_any: WithoutAny) -> Self {
+        self.every_retention = Some(without_any);
+        self
+    }
+
+    fn rendered(self) -> [Value; 2] {
+        let mut spec = json!({
+            "failurePolicy": "Fail",
+            "matchConstraints": self.matches,
+            "validations": self.rules,
+        });
+        if !self.conditions.is_empty() {
+            spec["matchConditions"] = self.conditions.into();
+        }
+        if !self.variables.is_empty() {
+            spec["variables"] = self.variables.into();
+        }
+        let mut binding = json!({"policyName": self.name, "validationActions": ["Deny", "Audit"]});
+        if let Some(without_any) = self.every_retention {
+            spec["paramKind"] = json!({"apiVersion": "cloudfarm.dev/v1alpha1", "kind": "Retention"});
+            binding["paramRef"] = json!({"selector": {}, "parameterNotFoundAction": format!("{without_any:?}")});
+        }
+        let object = |kind: &str, spec: Value| {
+            json!({
+                "apiVersion": "admissionregistration.k8s.io/v1",
+                "kind": kind,
+                "metadata": {"name": self.name},
+                "spec": spec,
+            })
+        };
+        [object("ValidatingAdmissionPolicy", spec), object("ValidatingAdmissionPolicyBinding", binding)]
+    }
+}
+
+fn exists(label: &str) -> Value {
+    json!({"matchExpressions": [{"key": label, "operator": "Exists"}]})
+}
+
+/// CEL: who asks is this service account of ours.
+fn is(account: &str) -> String {
+    format!("request.userInfo.username == '{account}'")
+}
+
+/// CEL: who asks is the operator.
+fn is_operator() -> String {
+    is(OPERATOR)
+}
+
+/// CEL: who asks is the purge.
+fn is_purge() -> String {
+    is(PURGE)
+}
+
+/// CEL: who asks has this verb on Retentions: one of those that only people are given.
+fn may(verb: &str) -> String {
+    format!("authorizer.group('cloudfarm.dev').resource('retentions').check('{verb}').allowed()")
+}
+
+/// CEL: this annotation of `object`, as an optional.
+fn annotation(object: &str, key: &str) -> String {
+    format!("{object}.metadata.?annotations[?'{key}']")
+}
+
+/// CEL: this label of `object`, as an optional.
+fn label(object: &str, key: &str) -> String {
+    format!("{object}.metadata.?labels[?'{key}']")
+}
+
+/// CEL: the delete names the uid of what it means (I7), so that a namesake made meanwhile is not hit.
+fn by_uid() -> &'static str {
+    "request.?options.?preconditions.?uid.orValue('') == oldObject.metadata.uid"
+}
+
+/// CEL: the Retention in `params` has a legal hold.
+fn held() -> &'static str {
+    "params.spec.?legalHold.?active.orValue(false)"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_policy_fails_closed_denies_and_says_why() {
+        let all = policies();
+        assert_eq!(all.len() % 2, 0);
+        for pair in all.chunks(2) {
+            let (policy, binding) = (&pair[0], &pair[1]);
+            let name = policy["metadata"]["name"].as_str().unwrap_or_default();
+            assert!(name.starts_with("cloudfarm-"), "{name}");
+            assert_eq!(policy["spec"]["failurePolicy"], "Fail", "{name}");
+            assert_eq!(binding["spec"]["policyName"], name);
+            assert_eq!(binding["spec"]["validationActions"], json!(["Deny", "Audit"]), "{name}");
+            let asks = policy["spec"]["paramKind"].is_object();
+            assert_eq!(asks, binding["spec"]["paramRef"].is_object(), "{name}: params asked for and bound");
+            let rules = policy["spec"]["validations"].as_array().cloned().unwrap_or_default();
+            assert!(!rules.is_empty(), "{name}");
+            for rule in rules {
+                assert!(rule["messageExpression"].as_str().is_some_and(|message| message.len() > 40), "{name}: {rule}");
+            }
+        }
+    }
+}

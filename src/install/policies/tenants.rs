@@ -1,0 +1,35 @@
+//! Tenants: a declaration that goes or changes must not change what was promised about the data.
+
+use super::{Guard, WithoutAny};
+
+/// A Tenant whose contract runs is not deleted by a slip of the hand (I8). The data would stay anyway; this keeps the
+/// declaration, too.
+pub fn deletion() -> Guard {
+    Guard::on("cloudfarm-tenant-deletion", &["DELETE"], "cloudfarm.dev", &["tenants"]).unless(
+        "has(oldObject.spec.contract) && has(oldObject.spec.contract.endDate) || oldObject.metadata.?annotations[?'cloudfarm.dev/allow-orphan'].orValue('') == 'true'",
+        "'tenant ' + oldObject.metadata.name + ' has a running contract: set spec.contract.endDate, and its data is erased when the retention is over; or annotate it cloudfarm.dev/allow-orphan=true to delete the declaration and keep the data'",
+    )
+}
+
+/// What the Tenant said last is what counts after it, so it does not go before that is written down.
+pub fn last_word() -> Guard {
+    let (said, noted) = ("oldObject.spec.?contract.?endDate", "params.?status.?endDate");
+    Guard::on("cloudfarm-tenant-last-word", &["DELETE"], "cloudfarm.dev", &["tenants"])
+        .every_retention(WithoutAny::Allow)
+        .unless(
+            format!("params.spec.tenantRef.name != oldObject.metadata.name || {said} == {noted}"),
+            format!("'tenant ' + oldObject.metadata.name + ': the operator has not noted this Tenant\\'s last change yet (spec.contract.endDate is ' + {said}.orValue('not set') + ', status.endDate of Retention ' + params.metadata.name + ' is ' + {noted}.orValue('not set') + '); try again in a moment'"),
+        )
+}
+
+/// What is gone does not come back, so the date by which it went stays.
+pub fn end_date() -> Guard {
+    let (new, old) = ("object.spec.?contract.?endDate", "oldObject.spec.?contract.?endDate");
+    Guard::on("cloudfarm-tenant-end-date", &["UPDATE"], "cloudfarm.dev", &["tenants"])
+        .every_retention(WithoutAny::Allow)
+        .when("changed", format!("{new} != {old}"))
+        .unless(
+            "params.spec.tenantRef.name != object.metadata.name || !has(params.status) || !has(params.status.purge)",
+            format!("'tenant ' + object.metadata.name + ': spec.contract.endDate cannot be changed any more, since Retention ' + params.metadata.name + ' says that the purge has begun (' + params.status.purge.state + '): data is gone already; write ' + {old}.orValue('no date') + ' again'"),
+        )
+}

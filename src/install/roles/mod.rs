@@ -1,0 +1,68 @@
+//! Roles: the operator's, the purge's, people's, and those that tenants' administrators are bound to.
+
+mod operator;
+mod people;
+mod purge;
+mod tenants;
+
+use serde_json::{Value, json};
+
+use super::NAMESPACE;
+#[cfg(test)]
+pub use purge::KNOWN_INVENTORY;
+pub use purge::PURGE_ROLES;
+pub use tenants::TENANT_ROLES;
+
+/// Every role, and the bindings of our own accounts. People are bound by the provider.
+pub fn roles() -> Vec<Value> {
+    [operator::operator(), purge::purge(), people::people(), tenants::tenants()].concat()
+}
+
+fn cluster_role(name: &str, rules: &[Value]) -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": name},
+        "rules": rules,
+    })
+}
+
+/// Gives a service account of ours the ClusterRole of the same name.
+fn cluster_role_binding(name: &str) -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": NAMESPACE}],
+    })
+}
+
+fn role(namespace: &str, name: &str, rules: &[Value]) -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": name, "namespace": namespace},
+        "rules": rules,
+    })
+}
+
+/// Gives a service account of ours the Role of the same name.
+fn role_binding(namespace: &str, name: &str) -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": name, "namespace": namespace},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": NAMESPACE}],
+    })
+}
+
+fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
+    json!({"apiGroups": [group], "resources": resources, "verbs": verbs})
+}
+
+/// A rule about objects of these names only.
+fn named(group: &str, resources: &[&str], names: &[&str], verbs: &[&str]) -> Value {
+    json!({"apiGroups": [group], "resources": resources, "resourceNames": names, "verbs": verbs})
+}

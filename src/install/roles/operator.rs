@@ -1,0 +1,40 @@
+//! The operator: the provisioner. It creates and patches; of what it may delete nothing holds data (I12).
+
+use serde_json::{Value, json};
+
+use super::{PURGE_ROLES, TENANT_ROLES, cluster_role, cluster_role_binding, role, role_binding, rule};
+use crate::install::{EVIDENCE_NAMESPACE, NAMESPACE, OPERATOR_ACCOUNT};
+
+/// `get` is for the one look after a create that was refused because something is there. `bind` lets it give roles
+/// whose rights it does not hold; to whom it may give the purge's is a policy.
+pub fn operator() -> Vec<Value> {
+    let bound: Vec<&str> = TENANT_ROLES.into_iter().chain(PURGE_ROLES).collect();
+    let rules = [
+        rule("cloudfarm.dev", &["tenants", "tenantnetworks"], &["list", "watch"]),
+        rule("cloudfarm.dev", &["retentions"], &["get", "list", "watch", "create", "patch"]),
+        rule("cloudfarm.dev", &["tenants/status", "tenantnetworks/status", "retentions/status"], &["patch"]),
+        rule("", &["namespaces", "resourcequotas", "limitranges"], &["get", "list", "watch", "create", "patch"]),
+        rule("networking.k8s.io", &["networkpolicies"], &["get", "list", "watch", "create", "patch", "delete"]),
+        rule("rbac.authorization.k8s.io", &["rolebindings"], &["get", "list", "watch", "create", "patch", "delete"]),
+        json!({"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"], "verbs": ["bind"], "resourceNames": bound}),
+        rule("kubevirt.io", &["virtualmachines"], &["get", "list", "watch", "create", "patch", "delete"]),
+        rule("cdi.kubevirt.io", &["datavolumes"], &["get", "list", "watch", "create", "patch"]),
+        rule("instancetype.kubevirt.io", &["virtualmachineclusterinstancetypes"], &["list", "watch"]),
+        rule("apiextensions.k8s.io", &["customresourcedefinitions"], &["list", "watch"]),
+        rule("events.k8s.io", &["events"], &["create", "patch"]),
+    ];
+    let own_rules = [
+        rule("coordination.k8s.io", &["leases"], &["get", "create", "update"]),
+        rule("batch", &["cronjobs"], &["get", "list", "watch", "create", "patch", "delete"]),
+    ];
+    // Plans and certificates are made here, and filled by the purge.
+    let evidence = [rule("", &["configmaps"], &["get", "list", "watch", "create", "patch"])];
+    vec![
+        cluster_role(OPERATOR_ACCOUNT, &rules),
+        cluster_role_binding(OPERATOR_ACCOUNT),
+        role(NAMESPACE, OPERATOR_ACCOUNT, &own_rules),
+        role_binding(NAMESPACE, OPERATOR_ACCOUNT),
+        role(EVIDENCE_NAMESPACE, OPERATOR_ACCOUNT, &evidence),
+        role_binding(EVIDENCE_NAMESPACE, OPERATOR_ACCOUNT),
+    ]
+}

@@ -1,0 +1,35 @@
+//! The provider's people. Nobody is bound here: who is who is the provider's to say.
+
+use serde_json::Value;
+
+use super::{cluster_role, named, role, rule};
+use crate::install::{EVIDENCE_NAMESPACE, NAMESPACE};
+
+const OFFICER: &str = "cloudfarm-data-protection-officer";
+
+/// Who decides about data, and who runs the service.
+pub fn people() -> Vec<Value> {
+    let everything = ["get", "list", "watch", "create", "update", "patch"];
+    // `hold`, `release`, `approve` and `decide` exist for admission alone: they tell which field somebody may write.
+    let decide = [
+        rule("cloudfarm.dev", &["retentions"], &["get", "list", "watch", "update", "patch"]),
+        rule("cloudfarm.dev", &["retentions"], &["hold", "release", "approve", "decide"]),
+    ];
+    // `create` knows the name only when it comes as server-side apply: `kubectl apply --server-side`.
+    let steer = [
+        named("", &["configmaps"], &["cloudfarm-purge-approval"], &["get", "create", "update", "patch"]),
+        named("", &["configmaps"], &["cloudfarm-purge-budget"], &["get", "update", "patch"]),
+    ];
+    let run = [
+        rule("cloudfarm.dev", &["tenants", "tenantnetworks"], &everything),
+        rule("cloudfarm.dev", &["tenants", "tenantnetworks"], &["delete"]),
+        rule("cloudfarm.dev", &["retentions"], &["get", "list", "watch"]),
+        rule("", &["namespaces"], &["get", "list", "watch", "create"]),
+    ];
+    vec![
+        cluster_role(OFFICER, &decide),
+        role(NAMESPACE, OFFICER, &steer),
+        role(EVIDENCE_NAMESPACE, OFFICER, &[rule("", &["configmaps"], &["get", "list"])]),
+        cluster_role("cloudfarm-provider-engineer", &run),
+    ]
+}

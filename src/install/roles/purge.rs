@@ -1,0 +1,181 @@
+//! The purge: it deletes, and creates nothing. What it holds for the whole cluster is looking, its own status, and what
+//! admission fences; what it may read and erase of a tenant is bound in that tenant's namespaces by the operator, and
+//! only while a purge runs.
+
+use serde_json::{Value, json};
+
+use super::{cluster_role, cluster_role_binding, named, role, role_binding, rule};
+use crate::install::{EVIDENCE_NAMESPACE, NAMESPACE, PURGE_ACCOUNT};
+
+/// ClusterRoles that the operator binds to the purge in a tenant's namespaces, by RoleBinding and never cluster-wide:
+/// they read Secrets and delete data.
+pub const PURGE_ROLES: [&str; 2] = ["cloudfarm-purge-inventory", "cloudfarm-purge-erase"];
+
+/// Our own part of the inventory; providers add theirs, with the same label, for kinds of their own.
+pub const KNOWN_INVENTORY: &str = "cloudfarm-purge-inventory-known";
+
+const AGGREGATE: &str = "cloudfarm.dev/aggregate-to-purge-inventory";
+
+const SNAPSHOTS: &str = "snapshot.kubevirt.io";
+
+/// Every namespaced kind of Kubernetes 1.37 that can be listed, but for Events, which only tell of others.
+const KUBERNETES: [(&str, &[&str]); 13] = [
+    (
+        "",
+        &[
+            "configmaps",
+            "endpoints",
+            "limitranges",
+            "persistentvolumeclaims",
+            "pods",
+            "podtemplates",
+            "replicationcontrollers",
+            "resourcequotas",
+            "secrets",
+            "serviceaccounts",
+            "services",
+        ],
+    ),
+    ("apps", &["controllerrevisions", "daemonsets", "deployments", "replicasets", "statefulsets"]),
+    ("autoscaling", &["horizontalpodautoscalers"]),
+    ("batch", &["cronjobs", "jobs"]),
+    ("certificates.k8s.io", &["podcertificaterequests"]),
+    ("coordination.k8s.io", &["leases"]),
+    ("discovery.k8s.io", &["endpointslices"]),
+    ("networking.k8s.io", &["ingresses", "networkpolicies"]),
+    ("policy", &["poddisruptionbudgets"]),
+    ("rbac.authorization.k8s.io", &["rolebindings", "roles"]),
+    ("resource.k8s.io", &["resourceclaims", "resourceclaimtemplates"]),
+    ("storage.k8s.io", &["csistoragecapacities"]),
+    ("cloudfarm.dev", &["accessgrants", "tenantnetworks"]),
+];
+
+/// The neighbours' namespaced kinds.
+const NEIGHBOURS: [(&str, &[&str]); 18] = [
+    (
+        "kubevirt.io",
+        &[
+            "kubevirts",
+            "virtualmachineinstancemigrations",
+            "virtualmachineinstancepresets",
+            "virtualmachineinstancereplicasets",
+            "virtualmachineinstances",
+            "virtualmachines",
+        ],
+    ),
+    ("backup.kubevirt.io", &["virtualmachinebackups", "virtualmachinebackuptrackers"]),
+    ("clone.kubevirt.io", &["virtualmachineclones"]),
+    ("export.kubevirt.io", &["virtualmachineexports"]),
+    ("instancetype.kubevirt.io", &["virtualmachineinstancetypes", "virtualmachinepreferences"]),
+    ("pool.kubevirt.io", &["virtualmachinepools"]),
+    (SNAPSHOTS, &["virtualmachinerestores", "virtualmachinesnapshotcontents", "virtualmachinesnapshots"]),
+    (
+        "cdi.kubevirt.io",
+        &[
+            "dataimportcrons",
+            "datasources",
+            "datavolumes",
+            "volumeclonesources",
+            "volumeimportsources",
+            "volumeuploadsources",
+        ],
+    ),
+    ("forklift.cdi.kubevirt.io", &["openstackvolumepopulators", "ovirtvolumepopulators"]),
+    ("aaq.kubevirt.io", &["applicationawareappliedclusterresourcequotas", "applicationawareresourcequotas"]),
+    ("snapshot.storage.k8s.io", &["volumesnapshots"]),
+    ("groupsnapshot.storage.k8s.io", &["volumegroupsnapshots"]),
+    ("k8s.cni.cncf.io", &["ipamclaims", "multi-networkpolicies", "network-attachment-definitions"]),
+    ("k8s.ovn.org", &["egressfirewalls", "egressqoses", "egressservices", "networkqoses", "userdefinednetworks"]),
+    ("openreports.io", &["reports"]),
+    ("wgpolicyk8s.io", &["policyreports"]),
+    (
+        "monitoring.coreos.com",
+        &["alertmanagerconfigs", "alertmanagers", "podmonitors", "probes", "prometheuses", "prometheusrules"],
+    ),
+    ("monitoring.coreos.com", &["prometheusagents", "scrapeconfigs", "servicemonitors", "thanosrulers"]),
+];
+
+/// What controllers make and remove by themselves, and what others need to the last: it goes with the namespace.
+const NOT_ERASED: [&str; 8] = [
+    "controllerrevisions",
+    "csistoragecapacities",
+    "endpoints",
+    "endpointslices",
+    "kubevirts",
+    "leases",
+    "podcertificaterequests",
+    "applicationawareappliedclusterresourcequotas",
+];
+
+/// Roles of the purge, and the bindings that stand always.
+pub fn purge() -> Vec<Value> {
+    vec![
+        cluster_role(PURGE_ACCOUNT, &everywhere()),
+        cluster_role_binding(PURGE_ACCOUNT),
+        role(NAMESPACE, PURGE_ACCOUNT, &at_home()),
+        role_binding(NAMESPACE, PURGE_ACCOUNT),
+        role(EVIDENCE_NAMESPACE, PURGE_ACCOUNT, &[rule("", &["configmaps"], &["get", "patch"])]),
+        role_binding(EVIDENCE_NAMESPACE, PURGE_ACCOUNT),
+        inventory(),
+        known_inventory(),
+        cluster_role(PURGE_ROLES[1], &erase()),
+    ]
+}
+
+/// It never deletes a volume: it turns Retain into Delete, and the volume's controller deletes.
+fn everywhere() -> Vec<Value> {
+    vec![
+        rule("cloudfarm.dev", &["retentions"], &["get", "list"]),
+        rule("cloudfarm.dev", &["retentions/status"], &["patch"]),
+        rule("cloudfarm.dev", &["tenants"], &["get"]),
+        rule("", &["namespaces"], &["get", "delete"]),
+        rule("", &["persistentvolumes"], &["get", "list", "patch"]),
+        rule("snapshot.storage.k8s.io", &["volumesnapshotcontents"], &["get", "list", "patch", "delete"]),
+    ]
+}
+
+fn at_home() -> Vec<Value> {
+    vec![
+        named("", &["configmaps"], &["cloudfarm-purge-approval", "cloudfarm-purge-budget"], &["get"]),
+        named("coordination.k8s.io", &["leases"], &["cloudfarm-purge"], &["get", "update"]),
+        named("coordination.k8s.io", &["leases"], &["cloudfarm"], &["get"]),
+        named("", &["secrets"], &["cloudfarm-signing-key"], &["get"]),
+    ]
+}
+
+/// Everything that may lie in a tenant's namespace; the rules are filled in by the controller manager.
+fn inventory() -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": PURGE_ROLES[0]},
+        "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {AGGREGATE: "true"}}]},
+    })
+}
+
+fn known_inventory() -> Value {
+    let rules: Vec<Value> = kinds().map(|(group, resources)| rule(group, resources, &["get", "list"])).collect();
+    let mut known = cluster_role(KNOWN_INVENTORY, &rules);
+    known["metadata"]["labels"] = json!({AGGREGATE: "true"});
+    known
+}
+
+/// VMs are halted, snapshots let go of their content, and a rolling purge marks what it deletes as disposable.
+fn erase() -> Vec<Value> {
+    let erased = kinds().filter_map(|(group, resources)| {
+        let resources: Vec<&str> = resources.iter().copied().filter(|each| !NOT_ERASED.contains(each)).collect();
+        (!resources.is_empty()).then(|| rule(group, &resources, &["delete"]))
+    });
+    let patched = [
+        rule("kubevirt.io", &["virtualmachines"], &["patch"]),
+        rule(SNAPSHOTS, &["virtualmachinesnapshots", "virtualmachinesnapshotcontents"], &["patch"]),
+        rule("", &["persistentvolumeclaims"], &["patch"]),
+        rule("cdi.kubevirt.io", &["datavolumes"], &["patch"]),
+        rule("snapshot.storage.k8s.io", &["volumesnapshots"], &["patch"]),
+    ];
+    erased.chain(patched).collect()
+}
+
+fn kinds() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    KUBERNETES.into_iter().chain(NEIGHBOURS)
+}

@@ -1,0 +1,49 @@
+//! What a customer's people may do in their own namespace. Never `admin` or `edit`: those grow with every aggregated role
+//! somebody installs.
+
+use serde_json::Value;
+
+use super::{cluster_role, rule};
+
+/// ClusterRoles that the operator binds inside tenants' namespaces.
+pub const TENANT_ROLES: [&str; 4] =
+    ["cloudfarm-tenant-admin", "cloudfarm-tenant-user", "cloudfarm-tenant-viewer", "cloudfarm-tenant-export"];
+
+/// One role for each grade of administrator, and one for those who fetch the data after the contract.
+pub fn tenants() -> Vec<Value> {
+    let look = [
+        rule("kubevirt.io", &["virtualmachines", "virtualmachineinstances"], &["get", "list", "watch"]),
+        rule("cdi.kubevirt.io", &["datavolumes"], &["get", "list", "watch"]),
+        rule("cloudfarm.dev", &["tenantnetworks", "accessgrants"], &["get", "list", "watch"]),
+        rule("openreports.io", &["reports"], &["get", "list", "watch"]),
+    ];
+    let enter = |doors: &[&str]| {
+        [
+            rule("subresources.kubevirt.io", doors, &["get"]),
+            rule(
+                "subresources.kubevirt.io",
+                &["virtualmachines/start", "virtualmachines/stop", "virtualmachines/restart"],
+                &["update"],
+            ),
+        ]
+    };
+    let console = ["virtualmachineinstances/console", "virtualmachineinstances/vnc"];
+    let console_and_forward =
+        ["virtualmachineinstances/console", "virtualmachineinstances/vnc", "virtualmachineinstances/portforward"];
+    let administer = [
+        rule("cloudfarm.dev", &["tenantnetworks"], &["update", "patch"]),
+        rule("snapshot.kubevirt.io", &["virtualmachinesnapshots"], &["get", "list", "watch", "create"]),
+        rule("export.kubevirt.io", &["virtualmachineexports"], &["get", "list", "watch", "create"]),
+        rule("", &["resourcequotas", "events"], &["get", "list", "watch"]),
+    ];
+    let take_along = [
+        rule("export.kubevirt.io", &["virtualmachineexports"], &["get", "list", "watch", "create"]),
+        rule("kubevirt.io", &["virtualmachines"], &["get", "list", "watch"]),
+    ];
+    vec![
+        cluster_role(TENANT_ROLES[0], &[&look[..], &enter(&console_and_forward), &administer].concat()),
+        cluster_role(TENANT_ROLES[1], &[&look[..], &enter(&console)].concat()),
+        cluster_role(TENANT_ROLES[2], &look),
+        cluster_role(TENANT_ROLES[3], &take_along),
+    ]
+}
