@@ -2,16 +2,24 @@
 
 use super::plan::{KindName, Step, Way};
 
-/// What the cluster makes anew by itself wherever a namespace is, or what says nothing about data: it goes with the
-/// namespace and does not count, so that it does not make every preview differ from the next.
+/// Kinds that controllers make and remove by themselves and that only tell of other objects: they go with the namespace
+/// and are not even listed, so that they do not make every preview differ from the next.
+#[must_use]
+pub fn is_noise_kind(kind: &KindName) -> bool {
+    matches!(
+        (kind.group.as_str(), kind.plural.as_str()),
+        ("" | "events.k8s.io", "events")
+            | ("", "endpoints")
+            | ("discovery.k8s.io", "endpointslices")
+            | ("coordination.k8s.io", "leases")
+            | ("metrics.k8s.io", _)
+    )
+}
+
+/// Objects that the cluster makes anew wherever a namespace is, and the purge's own rights.
 #[must_use]
 pub fn is_noise(kind: &KindName, name: &str) -> bool {
     match (kind.group.as_str(), kind.plural.as_str()) {
-        ("" | "events.k8s.io", "events")
-        | ("", "endpoints")
-        | ("discovery.k8s.io", "endpointslices")
-        | ("coordination.k8s.io", "leases")
-        | ("metrics.k8s.io", _) => true,
         ("", "configmaps") => name == "kube-root-ca.crt",
         ("", "serviceaccounts") => name == "default",
         // The purge's own rights, which the operator gives and takes.
@@ -82,7 +90,7 @@ mod tests {
     #[test]
     fn what_the_cluster_makes_by_itself_does_not_count_and_its_namesakes_do() {
         assert!(is_noise(&kind("", "configmaps"), "kube-root-ca.crt") && !is_noise(&kind("", "configmaps"), "app"));
-        assert!(is_noise(&kind("events.k8s.io", "events"), "x") && !is_noise(&kind("example.com", "events"), "x"));
+        assert!(is_noise_kind(&kind("events.k8s.io", "events")) && !is_noise_kind(&kind("example.com", "events")));
         assert!(!is_noise(&kind("rbac.authorization.k8s.io", "rolebindings"), "cloudfarm-tenant-admin"));
     }
 }

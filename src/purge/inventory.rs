@@ -15,7 +15,7 @@ use kube::discovery::{Discovery, Scope, verbs};
 use kube::{Api, Client, ResourceExt};
 use serde_json::Value;
 
-use super::classify::{is_noise, place};
+use super::classify::{is_noise, is_noise_kind, place};
 use super::plan::{Inventory, Item, Kept, KindName, Step, Way};
 use super::world::Lost;
 use crate::api::jst::{in_japan, plus_days};
@@ -138,6 +138,7 @@ async fn namespaced_kinds(client: &Client) -> Result<BTreeSet<KindName>, Lost> {
             }
         }
     }
+    kinds.retain(|kind| !is_noise_kind(kind));
     Ok(kinds)
 }
 

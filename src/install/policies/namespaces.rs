@@ -70,7 +70,7 @@ pub fn approval() -> Guard {
     );
     Guard::on("cloudfarm-purge-approval", &["UPDATE"], "", &NAMESPACES)
         .for_objects_with(TENANT)
-        .every_retention(WithoutAny::Deny)
+        .every_retention(WithoutAny::Allow)
         .when(
             "approves",
             format!("{after}.hasValue() && ({after} != {before} || !{}.hasValue())", label("oldObject", TENANT)),
