@@ -27,8 +27,23 @@ fn sources() -> Vec<(PathBuf, String)> {
 fn is_pure(path: &Path) -> bool {
     let parts: Vec<_> = path.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
     let kind = parts.get(1).is_some_and(|folder| ["tenant", "network", "retention"].contains(&folder.as_str()));
-    let steps = ["desired", "desired.rs", "status.rs", "declared.rs", "rules.rs", "reach.rs", "gate.rs", "schedule.rs"];
+    let steps = [
+        "desired",
+        "desired.rs",
+        "status.rs",
+        "declared.rs",
+        "rules.rs",
+        "reach.rs",
+        "schedule.rs",
+        "ending.rs",
+        "lifecycle.rs",
+        "conditions.rs",
+        "next.rs",
+    ];
+    let purge = ["gate.rs", "look.rs", "plan.rs", "classify.rs", "certificate.rs", "rolling.rs"];
+    let of_purge = parts.get(1).is_some_and(|folder| folder == "purge");
     kind && parts.get(2).is_some_and(|step| steps.contains(&step.as_str()))
+        || of_purge && parts.get(2).is_some_and(|step| purge.contains(&step.as_str()))
         || parts.get(1).is_some_and(|folder| ["api", "evidence"].contains(&folder.as_str()))
 }
 

@@ -59,6 +59,7 @@ fn snapshot(spec: &Value) -> TenantSnapshot {
         instancetypes: Arc::new(BTreeMap::from([("small".into(), size(1, 4)), ("big".into(), size(8, 32))])),
         networks: BTreeMap::from([("front".into(), NetworkType::Pod), ("back".into(), NetworkType::Pod)]),
         retention: None,
+        retention_name: "plum".into(),
         observed: BTreeMap::new(),
         now: "2026-11-24T00:00:00Z".parse().expect("an instant"),
     }
