@@ -21,7 +21,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::certificate;
 use super::gate::{self, Refusal};
 use super::look::{Asked, Look};
-use super::plan::{Inventory, Item, NotThePlan, Plan, Step};
+use super::plan::{Inventory, Item, NotThePlan, Plan, Step, Way};
 use super::world::{ItemState, Lost, World};
 use crate::api::retention::{
     InventorySummary, Progress, PurgeMark, PurgeState, RunOutcome, RunRecord, StepState, StepStatus,
@@ -41,7 +41,7 @@ pub struct Ended {
 }
 
 impl Ended {
-    fn new(outcome: RunOutcome, reason: &str, message: impl Into<String>) -> Self {
+    pub(super) fn new(outcome: RunOutcome, reason: &str, message: impl Into<String>) -> Self {
         Self { outcome, reason: reason.to_owned(), message: message.into() }
     }
 
@@ -81,7 +81,7 @@ impl Stop {
 /// The world did not answer; nothing could be recorded either.
 pub async fn run<W: World>(world: &W, asked: &Asked) -> Result<Ended, Lost> {
     let mut look = world.look().await?;
-    let mut run = Run { world, asked, progress: progress(&look) };
+    let mut run = Run { world, asked, progress: progress(&look), may: May::Purge };
     let mut result = Box::pin(run.go(&look)).await;
     for _ in 0..TRIES {
         // Somebody wrote on the Retention between the look and the mark, perhaps a hold: everything is asked anew.
@@ -112,26 +112,48 @@ fn progress(look: &Look) -> Progress {
     look.retention.status.clone().unwrap_or_default().progress
 }
 
-struct Run<'a, W: World> {
-    world: &'a W,
-    asked: &'a Asked,
+pub(super) struct Run<'a, W: World> {
+    pub(super) world: &'a W,
+    pub(super) asked: &'a Asked,
     /// As it stands in the status, or will stand with the next record.
-    progress: Progress,
+    pub(super) progress: Progress,
+    /// What is asked before each delete.
+    pub(super) may: May,
+}
+
+/// By which right something is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum May {
+    /// The contract is over, and a purge has begun.
+    Purge,
+    /// It has aged out by `spec.rolling`.
+    Roll,
 }
 
 impl<W: World> Run<'_, W> {
     async fn go(&mut self, look: &Look) -> Result<Ended, Stop> {
         match self.progress.purge.as_ref().map(|purge| purge.state) {
-            Some(PurgeState::Purged) => Ok(Ended::new(RunOutcome::Waited, "Purged", "it is purged")),
+            Some(PurgeState::Purged) => self.expired_records().await,
             Some(_) => self.purge().await,
-            None => match gate::begin(self.asked, look, &self.world.reserve().await?) {
-                Ok(dates) => self.begin(look, &dates).await,
-                Err(Refusal::NotPreviewed) => {
-                    let dates = gate::always(self.asked, look).map_err(Stop::Refused)?;
-                    self.preview(look, &dates, &Refusal::NotPreviewed).await
+            None => match self.contract(look).await {
+                Err(Stop::Refused(refusal)) if refusal.outcome() == RunOutcome::Waited => {
+                    self.roll(look, Ended::refused(RunOutcome::Waited, &refusal)).await
                 }
-                Err(refusal) => self.early_preview(look, refusal).await,
+                Ok(ended) if ended.outcome == RunOutcome::Previewed => self.roll(look, ended).await,
+                outcome => outcome,
             },
+        }
+    }
+
+    /// What the contract's end asks of this run.
+    async fn contract(&mut self, look: &Look) -> Result<Ended, Stop> {
+        match gate::begin(self.asked, look, &self.world.reserve().await?) {
+            Ok(dates) => self.begin(look, &dates).await,
+            Err(Refusal::NotPreviewed) => {
+                let dates = gate::always(self.asked, look).map_err(Stop::Refused)?;
+                self.preview(look, &dates, &Refusal::NotPreviewed).await
+            }
+            Err(refusal) => self.early_preview(look, refusal).await,
         }
     }
 
@@ -215,18 +237,21 @@ impl<W: World> Run<'_, W> {
     }
 
     async fn step(&mut self, plan: &Plan, step: Step) -> Result<(), Stop> {
-        let items: Vec<&Item> = plan.of(step).filter(|item| item.way != super::plan::Way::WithNamespace).collect();
+        let items: Vec<&Item> = plan.of(step).filter(|item| item.way != Way::WithNamespace).collect();
         if items.is_empty() || self.status(step).is_none_or(|status| status.state == StepState::Done) {
             return Ok(());
         }
         self.begin_step(step).await?;
+        let left = self.rounds(&items).await?;
+        if left.is_empty() { self.end_step(plan, step).await } else { Err(self.blocked(step, &items, &left)) }
+    }
+
+    /// Rounds until everything is gone, or this run has waited long enough; returns what is still there.
+    pub(super) async fn rounds(&mut self, items: &[&Item]) -> Result<Vec<String>, Stop> {
         loop {
-            let left = self.round(&items).await?;
-            if left.is_empty() {
-                return self.end_step(plan, step).await;
-            }
-            if !self.world.rest().await {
-                return Err(self.blocked(step, &items, &left));
+            let left = self.round(items).await?;
+            if left.is_empty() || !self.world.rest().await {
+                return Ok(left);
             }
         }
     }
@@ -249,7 +274,7 @@ impl<W: World> Run<'_, W> {
             } else if !seen.ready {
                 self.ask().await?;
                 self.world.prepare(item, seen).await
-            } else if unready || waits || item.way != super::plan::Way::Delete {
+            } else if unready || waits || !matches!(item.way, Way::Delete | Way::Dispose) {
                 Ok(())
             } else {
                 self.ask().await?;
@@ -270,6 +295,9 @@ impl<W: World> Run<'_, W> {
     /// The last question before something is changed.
     async fn ask(&mut self) -> Result<(), Stop> {
         let look = self.world.look().await?;
+        if self.may == May::Roll {
+            return gate::rolling(self.asked, &look).map(drop).map_err(Stop::Refused);
+        }
         gate::always(self.asked, &look).map_err(Stop::Refused)?;
         gate::approved(self.asked, &look).map_err(Stop::Refused)?;
         if let Some(purge) = &mut self.progress.purge {
@@ -422,11 +450,11 @@ fn steps(plan: &Plan) -> Vec<StepStatus> {
 }
 
 /// As many as a message holds.
-fn some(names: &[String]) -> String {
+pub(super) fn some(names: &[String]) -> String {
     let shown = names.iter().take(8).cloned().collect::<Vec<_>>().join("; ");
     if names.len() > 8 { format!("{shown}; and {} more", names.len() - 8) } else { shown }
 }
 
-fn number(count: usize) -> i64 {
+pub(super) fn number(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -143,6 +143,33 @@ impl Refusal {
 /// # Errors
 /// The first reason against it.
 pub fn always(asked: &Asked, look: &Look) -> Result<Dates, Refusal> {
+    let now = nobody_objects(asked, look)?;
+    let dates = ended(asked, look, now)?;
+    announced(look, &dates)?;
+    same(look)?;
+    if now < dates.not_before {
+        return Err(Refusal::NotBefore(dates.not_before));
+    }
+    Ok(dates)
+}
+
+/// What has to hold before each delete of what ages out by `spec.rolling`: no end of the contract, but nobody who
+/// objects, and the very tenant and namespaces that are pinned.
+///
+/// # Errors
+/// The first reason against it.
+pub fn rolling(asked: &Asked, look: &Look) -> Result<Timestamp, Refusal> {
+    let now = nobody_objects(asked, look)?;
+    observed(look)?;
+    same(look)?;
+    if look.retention.spec.mode == PurgeMode::DryRun {
+        return Err(Refusal::DryRun);
+    }
+    Ok(now)
+}
+
+/// The right Retention, no brake, no hold, no suspension, and a time that can be trusted.
+fn nobody_objects(asked: &Asked, look: &Look) -> Result<Timestamp, Refusal> {
     let retention = &look.retention;
     let found = retention.uid().unwrap_or_default();
     if found != asked.uid {
@@ -164,12 +191,7 @@ pub fn always(asked: &Asked, look: &Look) -> Result<Dates, Refusal> {
     }
     let now = time(&look.clocks)?;
     not_back(look, now)?;
-    let dates = ended(asked, look, now)?;
-    same(look, &dates)?;
-    if now < dates.not_before {
-        return Err(Refusal::NotBefore(dates.not_before));
-    }
-    Ok(dates)
+    Ok(now)
 }
 
 /// What has to hold, beyond [`always`], before the first delete.
@@ -277,19 +299,28 @@ pub fn ended(asked: &Asked, look: &Look, now: Timestamp) -> Result<Dates, Refusa
     }
 }
 
-/// Do the operator, which pinned and announced, and this run, which has just looked, mean the same?
-fn same(look: &Look, dates: &Dates) -> Result<(), Refusal> {
+fn observed(look: &Look) -> Result<(), Refusal> {
     let generation = look.retention.metadata.generation.unwrap_or_default();
+    let seen = look.retention.status.as_ref().and_then(|status| status.observed_generation);
+    if seen == Some(generation) { Ok(()) } else { Err(Refusal::NotObserved { generation }) }
+}
+
+/// Do the operator, which announced, and this run, which has just computed, mean the same date?
+fn announced(look: &Look, dates: &Dates) -> Result<(), Refusal> {
+    observed(look)?;
     let status = look.retention.status.as_ref();
-    if status.and_then(|status| status.observed_generation) != Some(generation) {
-        return Err(Refusal::NotObserved { generation });
-    }
     let announced = status.and_then(|status| status.purge_not_before.as_ref());
     if announced.is_none_or(|announced| announced.0 != dates.not_before) {
         let announced = announced.map_or("nothing".into(), |at| in_japan(at.0));
         let computed = in_japan(dates.not_before);
         return Err(Refusal::Doubt(format!("status.purgeNotBefore says {announced}, this run computes {computed}")));
     }
+    Ok(())
+}
+
+/// Are the Tenant and the namespaces that are there those that the operator has pinned?
+fn same(look: &Look) -> Result<(), Refusal> {
+    let status = look.retention.status.as_ref();
     let Some(pinned) = status.and_then(|status| status.pinned.as_ref()) else {
         return Err(Refusal::Doubt("status.pinned is not set: nobody noted whose data it is".into()));
     };

@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use super::classify::{is_noise, is_noise_kind, place};
 use super::plan::{Inventory, Item, Kept, KindName, Step, Way};
+use super::rolling::{Aged, Target};
 use super::world::Lost;
 use crate::api::jst::{in_japan, plus_days};
 use crate::api::quantity::Quantity;
@@ -40,6 +41,7 @@ pub struct Place<'a> {
 pub async fn inventory(client: &Client, place: &Place<'_>) -> Result<Inventory, Lost> {
     let mut found = Inventory::default();
     let mut seen = BTreeSet::new();
+    let mut content_of = BTreeMap::new();
     let mut kept: BTreeMap<String, (u64, Timestamp)> = BTreeMap::new();
     let derived = home::derived_namespace(place.tenant);
     for kind in namespaced_kinds(client).await? {
@@ -56,26 +58,68 @@ pub async fn inventory(client: &Client, place: &Place<'_>) -> Result<Inventory, 
             for object in objects {
                 let uid = object.uid().unwrap_or_default();
                 // The same object may be served by two groups.
+                if kind.plural == "virtualmachinesnapshotcontents" {
+                    let snapshot = object.data.pointer("/spec/virtualMachineSnapshotName").and_then(Value::as_str);
+                    content_of.extend(snapshot.map(|snapshot| (uid.clone(), snapshot.to_owned())));
+                }
                 if uid.is_empty() || is_noise(&kind, &object.name_any()) || !seen.insert(uid) {
                     continue;
                 }
-                match record_until(&object, place).filter(|_| *namespace == derived) {
-                    Some((class, until)) => {
-                        let entry = kept.entry(class).or_insert((0, until));
-                        *entry = (entry.0 + 1, entry.1.max(until));
-                    }
-                    None => {
-                        found.items.insert(item(&kind, &object, *namespace == derived));
-                    }
+                let record = record_until(&object, place).filter(|_| *namespace == derived);
+                if let Some((class, until)) = record {
+                    let entry = kept.entry(class).or_insert((0, until));
+                    *entry = (entry.0 + 1, entry.1.max(until));
+                } else {
+                    found.aged.extend(aged(&kind, &object, *namespace == derived));
+                    found.items.insert(item(&kind, &object, *namespace == derived));
                 }
             }
         }
     }
+    contents_follow_their_snapshots(&mut found, &content_of);
     outside(client, place, &mut found).await?;
     found.kept =
         kept.into_iter().map(|(class, (count, until))| Kept { class, count, until: in_japan(until) }).collect();
     namespaces(place, &derived, &mut found);
     Ok(found)
+}
+
+/// A VM snapshot's content names the snapshot and has no owner reference.
+fn contents_follow_their_snapshots(found: &mut Inventory, content_of: &BTreeMap<String, String>) {
+    let snapshots = found.items.iter().filter(|item| item.kind.plural == "virtualmachinesnapshots");
+    let uids: BTreeMap<String, String> = snapshots.map(|item| (item.name.clone(), item.uid.clone())).collect();
+    found.items = std::mem::take(&mut found.items)
+        .into_iter()
+        .map(|item| match content_of.get(&item.uid).and_then(|name| uids.get(name)) {
+            Some(uid) => Item { after: Some(uid.clone()), ..item },
+            None => item,
+        })
+        .collect();
+}
+
+/// What of it counts as old, and since when.
+fn aged(kind: &KindName, object: &DynamicObject, derived: bool) -> Option<Aged> {
+    let text = |pointer: &str| object.data.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let made = object.creation_timestamp().map(|time| time.0);
+    let owned = object.owner_references().iter().any(|owner| owner.controller == Some(true));
+    let (target, since, of) = match (kind.group.as_str(), kind.plural.as_str()) {
+        _ if derived => (
+            Target::Record,
+            object.labels().get(labels::RECORD).and(made)?,
+            object.labels().get(labels::RECORD)?.clone(),
+        ),
+        ("snapshot.kubevirt.io", "virtualmachinesnapshots") => (Target::Snapshot, made?, text("/spec/source/name")?),
+        ("snapshot.storage.k8s.io", "volumesnapshots") if !owned => {
+            (Target::Snapshot, made?, text("/spec/source/persistentVolumeClaimName").unwrap_or_default())
+        }
+        ("export.kubevirt.io", "virtualmachineexports") => (Target::Export, made?, String::new()),
+        ("cdi.kubevirt.io", "datavolumes") => {
+            let since = object.annotations().get(labels::REMOVED_AT)?.parse().ok()?;
+            (Target::RemovedDisk, since, object.name_any())
+        }
+        _ => return None,
+    };
+    Some(Aged { uid: object.uid().unwrap_or_default(), target, since, of })
 }
 
 fn unlisted(kind: &KindName, said: &str) -> String {

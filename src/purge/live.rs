@@ -16,7 +16,8 @@ use tokio::time::Instant;
 
 use super::inventory::{Place, inventory};
 use super::look::{Asked, Clocks, Look, NamespaceSight, Reserve};
-use super::plan::{Inventory, Item, KindName};
+use super::plan::{Inventory, Item, KindName, Way};
+use super::rolling::is_guarded;
 use super::world::{ItemState, Lost, Seen, World};
 use crate::api::retention::{EvidenceReference, LogRetention, Progress, Retention};
 use crate::api::tenant::Tenant;
@@ -252,6 +253,8 @@ impl World for Live {
             "virtualmachines" => text("/spec/runStrategy") == Some("Halted") && self.instance_is_gone(item).await?,
             _ => true,
         };
+        let disposable = object.labels().get(labels::DISPOSABLE).is_some_and(|value| value == "true");
+        let ready = ready && (disposable || item.way != Way::Dispose || !is_guarded(&item.kind));
         Ok(ItemState::There(Seen {
             resource_version: object.resource_version().unwrap_or_default(),
             deleting,
@@ -265,9 +268,12 @@ impl World for Live {
             "persistentvolumes" => json!({"spec": {"persistentVolumeReclaimPolicy": "Delete"}}),
             "volumesnapshotcontents" | "virtualmachinesnapshots" => json!({"spec": {"deletionPolicy": "Delete"}}),
             "virtualmachines" => json!({"spec": {"runStrategy": "Halted"}}),
-            _ => return Ok(()),
+            _ => json!({}),
         };
         let mut fields = fields;
+        if item.way == Way::Dispose && is_guarded(&item.kind) {
+            fields["metadata"]["labels"] = json!({labels::DISPOSABLE: "true"});
+        }
         if item.namespace.is_none() {
             fields["metadata"]["annotations"] = json!({labels::PURGE_APPROVED: self.asked.uid});
         }

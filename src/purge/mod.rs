@@ -17,4 +17,6 @@ pub mod inventory;
 pub mod live;
 pub mod look;
 pub mod plan;
+mod roll;
+pub mod rolling;
 pub mod world;

@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::rolling::Aged;
 use crate::evidence::hex;
 
 /// Steps of a purge, in order: nothing that could make data anew outlives the step in which it goes, and networks and
@@ -76,6 +77,8 @@ impl fmt::Display for KindName {
 pub enum Way {
     /// It is deleted by name and uid.
     Delete,
+    /// It is labelled disposable and then deleted: it ages out while the contract runs.
+    Dispose,
     /// It is made ready (a volume's policy becomes Delete) and then goes with what it belongs to.
     Follow,
     /// It goes with its namespace.
@@ -124,6 +127,8 @@ pub struct Kept {
 pub struct Inventory {
     pub items: BTreeSet<Item>,
     pub kept: Vec<Kept>,
+    /// What may age out while the contract runs.
+    pub aged: BTreeSet<Aged>,
     /// What makes the inventory incomplete or ambiguous, for people: nothing is erased while there is any.
     pub doubts: Vec<String>,
 }

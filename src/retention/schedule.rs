@@ -40,6 +40,13 @@ impl Schedule {
         &self.text
     }
 
+    /// At the same times of the day, on the first of each month only.
+    #[must_use]
+    pub fn monthly(&self) -> Self {
+        let fields: Vec<&str> = self.text.split(' ').take(2).collect();
+        format!("{} 1 * *", fields.join(" ")).parse().unwrap_or_else(|_| self.clone())
+    }
+
     /// The first time at or after an instant, in Japan.
     #[must_use]
     pub fn next(&self, from: Timestamp) -> Option<Timestamp> {

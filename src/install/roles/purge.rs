@@ -9,7 +9,8 @@ use crate::install::{EVIDENCE_NAMESPACE, NAMESPACE, PURGE_ACCOUNT};
 
 /// ClusterRoles that the operator binds to the purge in a tenant's namespaces, by RoleBinding and never cluster-wide:
 /// they read Secrets and delete data.
-pub const PURGE_ROLES: [&str; 2] = ["cloudfarm-purge-inventory", "cloudfarm-purge-erase"];
+pub const PURGE_ROLES: [&str; 4] =
+    ["cloudfarm-purge-inventory", "cloudfarm-purge-erase", "cloudfarm-purge-rolling", "cloudfarm-purge-records"];
 
 /// Our own part of the inventory; providers add theirs, with the same label, for kinds of their own.
 pub const KNOWN_INVENTORY: &str = "cloudfarm-purge-inventory-known";
@@ -119,6 +120,8 @@ pub fn purge() -> Vec<Value> {
         inventory(),
         known_inventory(),
         cluster_role(PURGE_ROLES[1], &erase()),
+        cluster_role(PURGE_ROLES[2], &rolling()),
+        cluster_role(PURGE_ROLES[3], &records()),
     ]
 }
 
@@ -158,6 +161,25 @@ fn known_inventory() -> Value {
     let mut known = cluster_role(KNOWN_INVENTORY, &rules);
     known["metadata"]["labels"] = json!({AGGREGATE: "true"});
     known
+}
+
+/// What ages out while a contract runs: it is labelled disposable first, which admission asks for.
+fn rolling() -> Vec<Value> {
+    let disks = ["persistentvolumeclaims"];
+    let snapshots = ["virtualmachinesnapshots", "virtualmachinesnapshotcontents"];
+    let both = ["delete", "patch"];
+    vec![
+        rule("", &disks, &both),
+        rule("cdi.kubevirt.io", &["datavolumes"], &both),
+        rule(SNAPSHOTS, &snapshots, &both),
+        rule("snapshot.storage.k8s.io", &["volumesnapshots"], &both),
+        rule("export.kubevirt.io", &["virtualmachineexports"], &["delete"]),
+    ]
+}
+
+/// Records in a derived namespace whose period is over.
+fn records() -> Vec<Value> {
+    vec![rule("", &["configmaps"], &["delete"]), rule("openreports.io", &["reports"], &["delete"])]
 }
 
 /// VMs are halted, snapshots let go of their content, and a rolling purge marks what it deletes as disposable.

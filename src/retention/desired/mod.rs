@@ -41,8 +41,17 @@ pub fn desired(snapshot: &RetentionSnapshot) -> Plan {
     let schedule = snapshot.retention.spec.schedule.parse::<Schedule>();
     let desired = match (&ending, schedule) {
         (Ending::Unknown, _) => Desired::nothing(owner, &snapshot.observed),
-        (Ending::On(dates), Ok(schedule)) if purge_state(snapshot) != Some(PurgeState::Purged) => {
-            at_the_end(snapshot, owner, dates, &schedule)
+        (_, Ok(schedule)) if purge_state(snapshot) == Some(PurgeState::Purged) => {
+            after_the_purge(snapshot, owner, &schedule)
+        }
+        (Ending::On(dates), Ok(schedule)) => at_the_end(snapshot, owner, dates, &schedule),
+        (Ending::None, Ok(schedule)) if rolls(snapshot) => {
+            let stages = vec![
+                Stage { objects: vec![cron_job::cron_job(snapshot, &owner, &schedule)] },
+                Stage { objects: role_binding::inventory(snapshot, &owner) },
+                Stage { objects: role_binding::rolling(snapshot, &owner) },
+            ];
+            of(owner, stages, claims::of_a_running_contract(snapshot))
         }
         // Neither a CronJob nor rights hold data: without a date that can be trusted they must not stand (I5), and those
         // that this Retention made must not be in the way of the one that takes precedence.
@@ -57,10 +66,33 @@ fn at_the_end(snapshot: &RetentionSnapshot, owner: Owner, dates: &Dates, schedul
         stages.push(Stage { objects: vec![record::record(snapshot, &owner)] });
         stages.push(Stage { objects: role_binding::inventory(snapshot, &owner) });
     }
+    if rolls(snapshot) {
+        stages.push(Stage { objects: role_binding::rolling(snapshot, &owner) });
+    }
     if approved(snapshot, dates) {
         stages.push(Stage { objects: role_binding::erase(snapshot, &owner) });
     }
     of(owner, stages, claims::of_an_ended_contract(snapshot, dates))
+}
+
+/// Records that `spec.logRetention` keeps are in a namespace of the tenant: as long as it is there, runs look for what is
+/// over, once a month.
+fn after_the_purge(snapshot: &RetentionSnapshot, owner: Owner, schedule: &Schedule) -> Desired {
+    if snapshot.pinned_namespaces().next().is_none() {
+        return of(owner, Vec::new(), Vec::new());
+    }
+    let stages = vec![
+        Stage { objects: vec![cron_job::cron_job(snapshot, &owner, &schedule.monthly())] },
+        Stage { objects: role_binding::inventory(snapshot, &owner) },
+        Stage { objects: role_binding::erase(snapshot, &owner) },
+    ];
+    of(owner, stages, Vec::new())
+}
+
+/// May anything age out while the contract runs, and is the tenant known?
+fn rolls(snapshot: &RetentionSnapshot) -> bool {
+    let pinned = snapshot.retention.status.as_ref().is_some_and(|status| status.pinned.is_some());
+    !snapshot.retention.spec.rolling.is_empty() && pinned
 }
 
 fn of(owner: Owner, stages: Vec<Stage>, claims: Vec<crate::cluster::object::Claim>) -> Desired {

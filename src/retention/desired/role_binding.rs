@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::rbac::v1::{RoleBinding, RoleRef, Subject};
 
+use crate::api::home;
 use crate::cluster::object::{DesiredObject, Facts, Observation, Owner};
 use crate::retention::observe::RetentionSnapshot;
 
@@ -10,15 +11,27 @@ pub fn inventory(snapshot: &RetentionSnapshot, owner: &Owner) -> Vec<DesiredObje
     in_each_namespace(snapshot, owner, "cloudfarm-purge-inventory")
 }
 
+/// Deleting what ages out, as long as there are rules for it: admission asks for the label disposable on each of it.
+pub fn rolling(snapshot: &RetentionSnapshot, owner: &Owner) -> Vec<DesiredObject> {
+    let derived = home::derived_namespace(&owner.tenant);
+    let role =
+        |namespace: &str| if namespace == derived { "cloudfarm-purge-records" } else { "cloudfarm-purge-rolling" };
+    living(snapshot).map(|namespace| role_binding(snapshot, owner, &namespace, role(&namespace))).collect()
+}
+
 /// Deleting: only while the operator approves.
 pub fn erase(snapshot: &RetentionSnapshot, owner: &Owner) -> Vec<DesiredObject> {
     in_each_namespace(snapshot, owner, "cloudfarm-purge-erase")
 }
 
 fn in_each_namespace(snapshot: &RetentionSnapshot, owner: &Owner, role: &str) -> Vec<DesiredObject> {
+    living(snapshot).map(|namespace| role_binding(snapshot, owner, &namespace, role)).collect()
+}
+
+/// Nothing can be made in a namespace that is going.
+fn living(snapshot: &RetentionSnapshot) -> impl Iterator<Item = String> {
     let stays = |namespace: &&Observation| !matches!(namespace.facts, Facts::Namespace { terminating: true, .. });
-    let namespaces = snapshot.pinned_namespaces().filter(stays);
-    namespaces.map(|namespace| role_binding(snapshot, owner, &namespace.reference.name, role)).collect()
+    snapshot.pinned_namespaces().filter(stays).map(|namespace| namespace.reference.name.clone())
 }
 
 fn role_binding(snapshot: &RetentionSnapshot, owner: &Owner, namespace: &str, role: &str) -> DesiredObject {
