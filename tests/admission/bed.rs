@@ -84,7 +84,11 @@ pub async fn accepted(plane: &Plane, who: &str, words: &str, payload: Option<Val
 
 /// Asks until it is refused with these words.
 pub async fn refused(plane: &Plane, who: &str, words: &str, payload: Option<Value>, says: &[&str]) {
-    let dry = words.contains("dry-run") || words.contains("dryRun") || words.starts_with("auth");
+    let raw_delete = payload.as_ref().is_some_and(|options| options["kind"] == "DeleteOptions");
+    let dry = match &payload {
+        Some(options) if raw_delete => options["dryRun"] == json!(["All"]),
+        _ => words.contains("dry-run") || words.contains("dryRun=All") || words.starts_with("auth"),
+    };
     assert!(dry, "{words}: what must be refused is asked for as a dry run, so that a fault does no harm");
     until(plane, who, words, payload, &format!("to be refused with {says:?}"), |ok, said| {
         !ok && says.iter().all(|part| said.contains(part))
@@ -218,7 +222,12 @@ pub fn volume(name: &str, claim: &str) -> Value {
         "spec": {"storageClassName": "none", "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}})
 }
 
-/// A delete as a program sends it: with the uid of what it means.
+/// A delete as a program sends it, with the uid of what it means; a dry run, which the options have to say themselves.
 pub fn by_uid(uid: &str) -> Value {
-    json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}})
+    json!({"apiVersion": "v1", "kind": "DeleteOptions", "dryRun": ["All"], "preconditions": {"uid": uid}})
+}
+
+/// The same for whatever is there under that name.
+pub fn by_name() -> Value {
+    json!({"apiVersion": "v1", "kind": "DeleteOptions", "dryRun": ["All"]})
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::bed::{
-    ADMIN, OPERATOR, PURGE, accepted, approve, bed, begun, by_uid, data, ended, purge_bound, refused, spec_by,
+    ADMIN, OPERATOR, PURGE, accepted, approve, bed, begun, by_name, by_uid, data, ended, purge_bound, refused, spec_by,
     status_by, uid, volume,
 };
 use crate::support::world::{self, apply};
@@ -41,16 +41,9 @@ async fn data_is_deleted_by_nobody_before_an_approval_and_by_uid_after_it_and_ne
     approve(plane, "kept", &tenant).await;
     for (resource, path) in &all {
         let uid = uid(plane, &format!("{resource} kept -n cf-kept"));
-        let raw = format!("delete --raw {path}?dryRun=All");
+        let raw = format!("delete --raw {path}");
         accepted(plane, PURGE, &raw, Some(by_uid(&uid))).await;
-        refused(
-            plane,
-            PURGE,
-            &raw,
-            Some(json!({"apiVersion": "v1", "kind": "DeleteOptions"})),
-            &["deletes by uid", &uid],
-        )
-        .await;
+        refused(plane, PURGE, &raw, Some(by_name()), &["deletes by uid", &uid]).await;
         refused(
             plane,
             &format!("+{OPERATOR}"),
@@ -65,7 +58,7 @@ async fn data_is_deleted_by_nobody_before_an_approval_and_by_uid_after_it_and_ne
     // A hold with an empty value holds, too.
     accepted(plane, ADMIN, "annotate namespace cf-kept cloudfarm.dev/legal-hold=", None).await;
     for (_, path) in &all {
-        refused(plane, PURGE, &format!("delete --raw {path}?dryRun=All"), None, &["is under a legal hold"]).await;
+        refused(plane, PURGE, &format!("delete --raw {path}"), Some(by_name()), &["is under a legal hold"]).await;
     }
     // Where nobody is a tenant nothing is guarded.
     plane.kubectl(&["create", "namespace", "nobodys"], None);
@@ -108,9 +101,9 @@ async fn what_is_marked_disposable_goes_while_the_contract_runs_and_only_operato
     spec_by(plane, ADMIN, "rolling", rolling("RemovedDisks")).await;
     accepted(plane, PURGE, "patch pvc kept -n cf-rolling", label("true")).await;
     let uid = uid(plane, "pvc kept -n cf-rolling");
-    let raw = "delete --raw /api/v1/namespaces/cf-rolling/persistentvolumeclaims/kept?dryRun=All";
+    let raw = "delete --raw /api/v1/namespaces/cf-rolling/persistentvolumeclaims/kept";
     accepted(plane, PURGE, raw, Some(by_uid(&uid))).await;
-    accepted(plane, ADMIN, raw, None).await;
+    accepted(plane, ADMIN, raw, Some(by_name())).await;
 
     let hold = json!({"legalHold": {"active": true, "reference": "2026-1", "placedBy": "officer"}});
     spec_by(plane, "officer", "rolling", hold).await;
@@ -208,8 +201,7 @@ async fn the_purge_deletes_a_snapshots_content_only_of_a_tenant_whose_purge_bega
             "deletionPolicy": "Retain", "driver": "d", "source": {"snapshotHandle": "h"}, "volumeSnapshotRef": {"name": "s", "namespace": namespace}}})
     };
     apply(plane, &[content("mine", "cf-contents"), content("other", "production")]);
-    let raw =
-        |name: &str| format!("delete --raw /apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents/{name}?dryRun=All");
+    let raw = |name: &str| format!("delete --raw /apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents/{name}");
     let id = by_uid(&uid(plane, "volumesnapshotcontent mine"));
     let delete = json!({"spec": {"deletionPolicy": "Delete"}});
     refused(plane, PURGE, &raw("mine"), Some(id.clone()), &["spec.deletionPolicy is Retain"]).await;
@@ -241,7 +233,7 @@ async fn the_purge_deletes_a_snapshots_content_only_of_a_tenant_whose_purge_bega
     )
     .await;
 
-    refused(plane, PURGE, &raw("other"), None, &["in namespace \"production\""]).await;
+    refused(plane, PURGE, &raw("other"), Some(by_name()), &["in namespace \"production\""]).await;
     refused(plane, PURGE, &raw("mine"), Some(id.clone()), &["no purge of tenant contents has begun"]).await;
     let hold = json!({"legalHold": {"active": true, "reference": "2026-1", "placedBy": "officer"}});
     spec_by(plane, "officer", "contents", hold).await;
@@ -249,6 +241,6 @@ async fn the_purge_deletes_a_snapshots_content_only_of_a_tenant_whose_purge_bega
     spec_by(plane, "colleague", "contents", json!({"legalHold": null})).await;
     status_by(plane, PURGE, "contents", begun()).await;
     accepted(plane, PURGE, &raw("mine"), Some(id)).await;
-    refused(plane, PURGE, &raw("mine"), None, &["deletes by uid"]).await;
+    refused(plane, PURGE, &raw("mine"), Some(by_name()), &["deletes by uid"]).await;
     world::retentions(&plane.admin().await).get("contents").await.expect("it is still there");
 }

@@ -14,10 +14,10 @@ fn annotate(key: &str, value: Value) -> Option<Value> {
 }
 
 #[tokio::test]
-async fn a_tenants_namespace_is_deleted_by_the_purge_alone_once_approved_by_uid_and_not_under_a_hold() {
+async fn a_tenants_namespace_is_deleted_by_the_purge_alone_once_approved_and_not_under_a_hold() {
     let plane = bed().await;
     let tenant = ended(plane, "doomed").await;
-    let raw = "delete --raw /api/v1/namespaces/cf-doomed?dryRun=All";
+    let raw = "delete --raw /api/v1/namespaces/cf-doomed";
     let id = Some(by_uid(&tenant.namespace_uid));
     for who in [ADMIN, PURGE, "clerk"] {
         refused(
@@ -31,7 +31,8 @@ async fn a_tenants_namespace_is_deleted_by_the_purge_alone_once_approved_by_uid_
     }
     approve(plane, "doomed", &tenant).await;
     accepted(plane, PURGE, raw, id.clone()).await;
-    refused(plane, PURGE, raw, None, &["deletes by uid", &tenant.namespace_uid]).await;
+    let namesake = Some(by_uid("11111111-1111-1111-1111-111111111111"));
+    refused(plane, PURGE, raw, namesake, &["Precondition failed"]).await;
     for (who, name) in [(ADMIN, "admin"), ("clerk", "clerk")] {
         refused(plane, who, raw, id.clone(), &["by cloudfarm-purge alone", &format!("{name} is somebody else")]).await;
     }

@@ -31,16 +31,11 @@ impl Plane {
         run(&mut up);
         let plane = Self { dir };
         plane.kubectl(&["apply", "--server-side", "--field-manager=test-install", "-f", "crds"], None);
-        plane.kubectl(
-            &[
-                "wait",
-                "--for=condition=Established",
-                "crd/tenants.cloudfarm.dev",
-                "crd/tenantnetworks.cloudfarm.dev",
-                "crd/retentions.cloudfarm.dev",
-            ],
-            None,
-        );
+        let crds = ["crd/tenants.cloudfarm.dev", "crd/tenantnetworks.cloudfarm.dev", "crd/retentions.cloudfarm.dev"];
+        // `kubectl wait` gives up on a CRD that has no conditions yet.
+        let wait = [&["wait", "--for=condition=Established"], &crds[..]].concat();
+        let established = (0..20).any(|_| plane.try_kubectl(&wait, None).0);
+        assert!(established, "kubectl {}: {}", wait.join(" "), plane.try_kubectl(&wait, None).1);
         let manifests: Vec<String> =
             cloudfarm::install::manifests().iter().map(|manifest| format!("---\n{manifest}\n")).collect();
         plane
