@@ -285,7 +285,7 @@ async fn a_date_written_for_one_orphan_decides_nothing_when_its_tenant_came_back
 
     declare().await;
     vanish().await;
-    decide(r#"{"spec": {"endDate": "2026-06-30"}}"#);
+    decide(r#"{"spec": {"endDate": "2026-06-30", "requestedBy": "admin"}}"#);
     condition(&retentions, "twice", "Scheduled", "True").await;
 
     declare().await;
@@ -300,7 +300,7 @@ async fn a_date_written_for_one_orphan_decides_nothing_when_its_tenant_came_back
         seen.data["status"]["disregardedEndDate"].is_null().then_some(())
     })
     .await;
-    decide(r#"{"spec": {"endDate": "2026-06-30"}}"#);
+    decide(r#"{"spec": {"endDate": "2026-06-30", "requestedBy": "admin"}}"#);
     condition(&retentions, "twice", "Scheduled", "True").await;
 }
 

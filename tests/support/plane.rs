@@ -31,16 +31,11 @@ impl Plane {
         run(&mut up);
         let plane = Self { dir };
         plane.kubectl(&["apply", "--server-side", "--field-manager=test-install", "-f", "crds"], None);
-        plane.kubectl(
-            &[
-                "wait",
-                "--for=condition=Established",
-                "crd/tenants.cloudfarm.dev",
-                "crd/tenantnetworks.cloudfarm.dev",
-                "crd/retentions.cloudfarm.dev",
-            ],
-            None,
-        );
+        let crds = ["crd/tenants.cloudfarm.dev", "crd/tenantnetworks.cloudfarm.dev", "crd/retentions.cloudfarm.dev"];
+        // `kubectl wait` gives up on a CRD that has no conditions yet.
+        let wait = [&["wait", "--for=condition=Established"], &crds[..]].concat();
+        let established = (0..20).any(|_| plane.try_kubectl(&wait, None).0);
+        assert!(established, "kubectl {}: {}", wait.join(" "), plane.try_kubectl(&wait, None).1);
         let manifests: Vec<String> =
             cloudfarm::install::manifests().iter().map(|manifest| format!("---\n{manifest}\n")).collect();
         plane
@@ -63,10 +58,15 @@ impl Plane {
 
     /// kubectl as cluster administrator: whether it succeeded, and what it said.
     pub fn try_kubectl(&self, arguments: &[&str], stdin: Option<&str>) -> (bool, String) {
+        self.try_kubectl_with(&self.dir.join("kubeconfig"), arguments, stdin)
+    }
+
+    /// kubectl with another kubeconfig: whether it succeeded, and what it said.
+    pub fn try_kubectl_with(&self, kubeconfig: &Path, arguments: &[&str], stdin: Option<&str>) -> (bool, String) {
         use std::io::Write as _;
         use std::process::Stdio;
         let mut command = Command::new(self.dir.join("bin/kubectl"));
-        command.args(arguments).env("KUBECONFIG", self.dir.join("kubeconfig")).current_dir(env!("CARGO_MANIFEST_DIR"));
+        command.args(arguments).env("KUBECONFIG", kubeconfig).current_dir(env!("CARGO_MANIFEST_DIR"));
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("kubectl");
         let mut pipe = child.stdin.take().expect("a pipe");
@@ -90,17 +90,22 @@ impl Plane {
         Client::try_from(self.config().await).expect("client")
     }
 
-    /// A token of the operator's service account.
-    fn operator_token(&self) -> String {
-        let token = self.kubectl(&["create", "token", "cloudfarm", "-n", "cloudfarm-system", "--duration=24h"], None);
+    /// A token of a service account of ours.
+    fn token(&self, account: &str) -> String {
+        let token = self.kubectl(&["create", "token", account, "-n", "cloudfarm-system", "--duration=24h"], None);
         token.trim().to_owned()
     }
 
-    /// A kubeconfig file with that token, for an operator that is a process of its own.
+    /// A kubeconfig file with the operator's token, for an operator that is a process of its own.
     pub fn operator_kubeconfig(&self, identity: &str) -> PathBuf {
+        self.kubeconfig_of("cloudfarm", identity)
+    }
+
+    /// A kubeconfig file with the token of a service account of ours.
+    pub fn kubeconfig_of(&self, account: &str, identity: &str) -> PathBuf {
         let admin = self.kubectl(&["config", "view", "--raw", "--minify", "-o", "json"], None);
         let mut kubeconfig: serde_json::Value = serde_json::from_str(&admin).expect("JSON");
-        kubeconfig["users"][0]["user"] = serde_json::json!({"token": self.operator_token()});
+        kubeconfig["users"][0]["user"] = serde_json::json!({"token": self.token(account)});
         let file = self.dir.join(format!("{identity}.kubeconfig"));
         std::fs::write(&file, kubeconfig.to_string()).expect("a file");
         file
@@ -109,7 +114,7 @@ impl Plane {
     /// A client's config with the token of the operator's service account: its rights and no more.
     pub async fn operator_config(&self) -> Config {
         let mut config = self.config().await;
-        config.auth_info = kube::config::AuthInfo { token: Some(self.operator_token().into()), ..Default::default() };
+        config.auth_info = kube::config::AuthInfo { token: Some(self.token("cloudfarm").into()), ..Default::default() };
         cloudfarm::operator::client_config(config)
     }
 }

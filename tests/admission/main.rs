@@ -1,0 +1,13 @@
+//! Who may do what to a tenant's data, on a real API server: roles with real tokens, and every admission policy with a
+//! request that passes and one that is refused.
+#![allow(clippy::expect_used, clippy::panic)] // a test ends where it fails
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bed;
+mod data;
+mod namespaces;
+mod retentions;
+mod rights;
+mod tenants;
