@@ -236,7 +236,12 @@ impl Purge {
             None => Err(failed(exit::CLUSTER, &"the turn was lost; the next run goes on")),
             Some(Err(lost)) => Err(failed(exit::CLUSTER, &lost)),
             Some(Ok(ended)) => match ended.outcome {
-                RunOutcome::Refused | RunOutcome::Interrupted => Err(failed(exit::REFUSED, &ended.message)),
+                RunOutcome::Refused => {
+                    Err(failed(exit::REFUSED, &format_args!("nothing was deleted: {}", ended.message)))
+                }
+                RunOutcome::Interrupted => {
+                    Err(failed(exit::REFUSED, &format_args!("the deleting has begun and stopped: {}", ended.message)))
+                }
                 _ => print(&format!("Retention {name}: {:?}: {}\n", ended.outcome, ended.message)),
             },
         }

@@ -183,6 +183,7 @@ impl World {
                 pinned: None,
                 held: false,
                 purge: None,
+                not_before: None,
             }),
             retention_name: chosen,
             observed: BTreeMap::new(),

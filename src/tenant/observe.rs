@@ -11,6 +11,7 @@ use crate::api::retention::{PurgeState, Retention};
 use crate::api::tenant::Tenant;
 use crate::api::tenant_network::NetworkType;
 use crate::cluster::object::{Kind, Observation, Reference};
+use crate::cluster::status::StatusBook;
 use crate::foreign::instancetype::Size;
 use crate::operator::config::Config;
 use crate::operator::context::Context;
@@ -55,22 +56,27 @@ pub struct RetentionFact {
     pub held: bool,
     /// How far a purge is.
     pub purge: Option<PurgeState>,
+    /// Before when nothing is erased, as the Retention says.
+    pub not_before: Option<Timestamp>,
 }
 
 impl RetentionFact {
     /// What a Retention tells; one that cannot be decoded belongs to the tenant it is named after.
-    fn of(name: String, tenant: &str, retention: &Guarded<Retention>) -> Self {
+    fn of(name: String, tenant: &str, retention: &Guarded<Retention>, statuses: &StatusBook) -> Self {
         let uid = retention.uid().unwrap_or_default();
-        let Ok(found) = &retention.0 else {
-            return Self { name, uid, tenant: tenant.to_owned(), pinned: None, held: false, purge: None };
+        let Ok(found) = retention.0.as_ref().map(|found| statuses.freshest(found)) else {
+            let tenant = tenant.to_owned();
+            return Self { name, uid, tenant, pinned: None, held: false, purge: None, not_before: None };
         };
-        let status = found.status.clone().unwrap_or_default();
+        let held = held(&found);
+        let status = found.status.unwrap_or_default();
         Self {
             name,
             uid,
-            tenant: found.spec.tenant_ref.name.clone(),
+            tenant: found.spec.tenant_ref.name,
             pinned: status.pinned.map(|pinned| pinned.tenant_uid),
-            held: held(found),
+            held,
+            not_before: status.purge_not_before.map(|time| time.0),
             purge: status.progress.purge.map(|purge| purge.state),
         }
     }
@@ -97,7 +103,7 @@ pub fn observe(context: &Context, tenant: Tenant) -> TenantSnapshot {
             .filter_map(|network| network.0.as_ref().ok())
             .map(|network| (network.name_any(), network.spec.type_))
             .collect(),
-        retention: retention.map(|found| RetentionFact::of(retention_name.clone(), &name, &found)),
+        retention: retention.map(|found| RetentionFact::of(retention_name.clone(), &name, &found, &context.statuses)),
         retention_name,
         observed: context.cluster.observed.of_tenant(&name),
         now: context.clock.now(),

@@ -1,6 +1,7 @@
 //! Pure: what a Tenant says about itself after a pass.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::declared::Invalid;
@@ -118,7 +119,7 @@ fn judged(snapshot: &TenantSnapshot, contract: &Contract, plan: &Plan, applied: 
         capacity_summary: rows.iter().map(|row| row.percent).max().map(|percent| format!("{percent}%")),
         capacity: rows,
         contract_ends_at: contract.ends_at.map(Time),
-        purge_not_before: contract.ends_at.map(|end| Time(plus_days(end, GRACE_DAYS))),
+        purge_not_before: contract.ends_at.map(|end| Time(not_before(snapshot, end))),
         conditions: merged(snapshot, &verdicts),
     }
 }
@@ -181,6 +182,12 @@ fn counts(snapshot: &TenantSnapshot, contract: &Contract, applied: &Applied) -> 
         withheld: number(contract.withheld.len()),
         non_compliant: number(not_strict(snapshot).len()),
     }
+}
+
+/// As the Retention says; until it has said something, what it will say unless somebody wrote more than the usual.
+fn not_before(snapshot: &TenantSnapshot, end: Timestamp) -> Timestamp {
+    let said = snapshot.retention.as_ref().and_then(|retention| retention.not_before);
+    said.unwrap_or_else(|| plus_days(end, GRACE_DAYS))
 }
 
 /// The contract is over: VMs are off by promise.
