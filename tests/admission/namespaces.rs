@@ -129,7 +129,8 @@ async fn no_namespace_is_born_approved_or_becomes_a_tenants_with_an_approval_on_
         ADMIN,
         "patch namespace stranger --dry-run=server",
         claim.clone(),
-        &["is written by the operator alone"],
+        // Two policies refuse it, and which of them is told first is the API server's business.
+        &["cloudfarm.dev/purge-approved"],
     )
     .await;
     refused(plane, OPERATOR, "patch namespace stranger --dry-run=server", claim, &["namespaces cf-born and cfd-born"])

@@ -49,3 +49,15 @@ async fn the_end_date_stays_once_the_purge_has_begun() {
     }
     accepted(plane, ADMIN, "patch tenant erased --dry-run=server", Some(json!({"spec": {"displayName": "x"}}))).await;
 }
+
+#[tokio::test]
+async fn the_proof_about_an_earlier_tenant_binds_no_namesake() {
+    let plane = bed().await;
+    ended(plane, "again").await;
+    status_by(plane, PURGE, "again", begun()).await;
+    let pinned = json!({"pinned": {"tenantUID": "an-earlier-one", "namespaceUIDs": {}}});
+    status_by(plane, OPERATOR, "again", pinned).await;
+    let later = json!({"spec": {"contract": {"endDate": "2027-06-30"}}});
+    accepted(plane, ADMIN, "patch tenant again", Some(later)).await;
+    accepted(plane, ADMIN, "delete tenant again --dry-run=server", None).await;
+}

@@ -17,7 +17,8 @@ pub fn last_word() -> Guard {
     Guard::on("cloudfarm-tenant-last-word", &["DELETE"], "cloudfarm.dev", &["tenants"])
         .every_retention(WithoutAny::Allow)
         .unless(
-            format!("params.spec.tenantRef.name != oldObject.metadata.name || {said} == {noted}"),
+            // A Retention that carries the proof about an earlier tenant of this name says nothing about this one.
+            format!("params.spec.tenantRef.name != oldObject.metadata.name || params.?status.?purge.hasValue() || {said} == {noted}"),
             format!("'tenant ' + oldObject.metadata.name + ': the operator has not noted this Tenant\\'s last change yet (spec.contract.endDate is ' + {said}.orValue('not set') + ', status.endDate of Retention ' + params.metadata.name + ' is ' + {noted}.orValue('not set') + '); try again in a moment'"),
         )
 }
@@ -29,7 +30,7 @@ pub fn end_date() -> Guard {
         .every_retention(WithoutAny::Allow)
         .when("changed", format!("{new} != {old}"))
         .unless(
-            "params.spec.tenantRef.name != object.metadata.name || !has(params.status) || !has(params.status.purge)",
+            "params.spec.tenantRef.name != object.metadata.name || !has(params.status) || !has(params.status.purge) || params.status.?pinned.?tenantUID.orValue('') != object.metadata.uid",
             format!("'tenant ' + object.metadata.name + ': spec.contract.endDate cannot be changed any more, since Retention ' + params.metadata.name + ' says that the purge has begun (' + params.status.purge.state + '): data is gone already; write ' + {old}.orValue('no date') + ' again'"),
         )
 }
