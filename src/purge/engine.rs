@@ -147,13 +147,14 @@ impl<W: World> Run<'_, W> {
 
     /// What the contract's end asks of this run.
     async fn contract(&mut self, look: &Look) -> Result<Ended, Stop> {
+        let dates = match gate::always(self.asked, look) {
+            Ok(dates) => dates,
+            Err(refusal) => return self.early_preview(look, refusal).await,
+        };
         match gate::begin(self.asked, look, &self.world.reserve().await?) {
             Ok(dates) => self.begin(look, &dates).await,
-            Err(Refusal::NotPreviewed) => {
-                let dates = gate::always(self.asked, look).map_err(Stop::Refused)?;
-                self.preview(look, &dates, &Refusal::NotPreviewed).await
-            }
-            Err(refusal) => self.early_preview(look, refusal).await,
+            Err(Refusal::NotPreviewed) => self.preview(look, &dates, &Refusal::NotPreviewed).await,
+            Err(refusal) => Err(Stop::Refused(refusal)),
         }
     }
 

@@ -202,10 +202,10 @@ pub fn begin(asked: &Asked, look: &Look, reserve: &Reserve) -> Result<Dates, Ref
     let dates = always(asked, look)?;
     let now = time(&look.clocks)?;
     let spec = &look.retention.spec;
-    nobody_slept(look, now)?;
     if !previewed(&look.retention.status.clone().unwrap_or_default().progress, &dates) {
         return Err(Refusal::NotPreviewed);
     }
+    nobody_slept(look, now)?;
     if spec.mode == PurgeMode::DryRun {
         return Err(Refusal::DryRun);
     }
