@@ -13,6 +13,10 @@ use serde_json::{Value, json};
 
 const NOT_BEFORE: &str = "2026-11-29T15:00:00Z";
 
+/// What is changed in a world in which nothing speaks against a purge, and the reason that is told then.
+type Case = (&'static str, &'static str, fn(&mut Look));
+type CaseAtTheBeginning = (&'static str, &'static str, fn(&mut Look, &mut Reserve));
+
 fn at(instant: &str) -> Timestamp {
     instant.parse().expect("an instant")
 }
@@ -83,7 +87,6 @@ fn a_purge_that_nothing_speaks_against_may_begin_also_when_the_tenant_is_gone() 
 
 #[test]
 fn each_reason_alone_closes_the_gate_before_every_delete() {
-    type Case = (&'static str, &'static str, fn(&mut Look));
     let cases: [Case; 22] = [
         ("a namesake", "OtherUid", |look| look.retention.metadata.uid = Some("another".into())),
         ("the stop switch", "Stopped", |look| look.stop = Ok(true)),
@@ -142,8 +145,7 @@ fn uid(look: &mut Look, uid: &str) {
 
 #[test]
 fn each_reason_alone_keeps_a_purge_from_beginning() {
-    type Case = (&'static str, &'static str, fn(&mut Look, &mut Reserve));
-    let cases: [Case; 10] = [
+    let cases: [CaseAtTheBeginning; 10] = [
         ("no preview", "NotPreviewed", |look, _| status(look).progress.inventory = None),
         ("a preview of another date", "NotPreviewed", |look, _| {
             let preview = status(look).progress.inventory.as_mut().expect("a preview");
@@ -303,7 +305,6 @@ fn the_budget_counts_purges_of_the_last_day() {
 fn what_ages_out_needs_no_end_date_and_everything_else() {
     let running = || Look { tenant: tenant("t-uid", None), ..due() };
     assert_eq!(word(rolling(&asked(), &running())), "open");
-    type Case = (&'static str, &'static str, fn(&mut Look));
     let cases: [Case; 9] = [
         ("a namesake", "OtherUid", |look| look.retention.metadata.uid = Some("another".into())),
         ("the stop switch", "Stopped", |look| look.stop = Ok(true)),

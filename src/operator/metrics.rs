@@ -1,5 +1,6 @@
 //! What Prometheus sees at `/metrics`. No label ever carries a customer's name or secret (I9).
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Mutex, PoisonError};
@@ -11,6 +12,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+
+use crate::api::retention::RetentionPhase;
+use crate::retention::lifecycle::PHASES;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Call {
@@ -30,6 +34,11 @@ struct ByKind {
     kind: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByPhase {
+    phase: String,
+}
+
 /// All metrics of the process.
 pub struct Metrics {
     registry: Registry,
@@ -38,6 +47,7 @@ pub struct Metrics {
     duration: Histogram,
     watch_errors: Family<ByKind, Counter>,
     objects: Gauge<i64, AtomicI64>,
+    retentions: Family<ByPhase, Gauge<i64, AtomicI64>>,
     leader: Gauge<i64, AtomicI64>,
     moving: Mutex<Moving>,
     last_watch_event: Family<ByKind, Gauge<i64, AtomicI64>>,
@@ -48,7 +58,7 @@ pub struct Metrics {
 #[derive(Debug, Default)]
 struct Moving {
     next: u64,
-    started: std::collections::BTreeMap<u64, i64>,
+    started: BTreeMap<u64, i64>,
 }
 
 impl Debug for Metrics {
@@ -66,6 +76,7 @@ impl Default for Metrics {
             duration: Histogram::new(exponential_buckets(0.0005, 2.0, 16)),
             watch_errors: Family::default(),
             objects: Gauge::default(),
+            retentions: Family::default(),
             leader: Gauge::default(),
             moving: Mutex::default(),
             last_watch_event: Family::default(),
@@ -77,6 +88,11 @@ impl Default for Metrics {
         registry.register("reconcile_duration_seconds", "Time of one reconcile pass", metrics.duration.clone());
         registry.register("watch_errors", "Errors of watches by kind", metrics.watch_errors.clone());
         registry.register("observed_objects", "Managed objects in the observed store", metrics.objects.clone());
+        registry.register(
+            "retentions",
+            "Retentions by phase; alert on Overdue, Orphaned and Failed above 0",
+            metrics.retentions.clone(),
+        );
         registry.register("leader", "1 while this process holds the lease", metrics.leader.clone());
         registry.register(
             "watch_last_event_timestamp_seconds",
@@ -131,6 +147,17 @@ impl Metrics {
     /// Number of objects in the observed store.
     pub fn observed(&self, objects: usize) {
         self.objects.set(i64::try_from(objects).unwrap_or(i64::MAX));
+    }
+
+    /// Retentions by phase; a phase that nobody is in any more counts 0.
+    pub fn retentions(&self, phases: impl Iterator<Item = RetentionPhase>) {
+        let mut counts: BTreeMap<String, i64> = PHASES.iter().map(|row| (format!("{:?}", row.phase), 0)).collect();
+        for phase in phases {
+            *counts.entry(format!("{phase:?}")).or_default() += 1;
+        }
+        for (phase, count) in counts {
+            self.retentions.get_or_create(&ByPhase { phase }).set(count);
+        }
     }
 
     /// Whether this process leads.

@@ -30,6 +30,7 @@ pub async fn serve(address: SocketAddr, context: Arc<Context>) -> std::io::Resul
             get(move || async move {
                 // Counted when somebody asks: a count at each event would walk through every tenant each time.
                 context.metrics.observed(context.cluster.observed.len());
+                context.metrics.retentions(context.stores.retention_phases().into_iter());
                 let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
                 ([(header::CONTENT_TYPE, kind)], context.metrics.text())
             }),

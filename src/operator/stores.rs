@@ -9,7 +9,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 
 use crate::api::home;
-use crate::api::retention::{PurgeState, Retention};
+use crate::api::retention::{PurgeState, Retention, RetentionPhase};
 use crate::api::tenant::Tenant;
 use crate::api::tenant_network::TenantNetwork;
 use crate::foreign::instancetype::Size;
@@ -64,6 +64,14 @@ impl Stores {
                 && pinned.is_some_and(|pinned| pinned.tenant_uid != uid)
         });
         if proof { format!("{name}-{}", uid.chars().take(8).collect::<String>()) } else { chosen }
+    }
+
+    /// The phase of every Retention that says one.
+    #[must_use]
+    pub fn retention_phases(&self) -> Vec<RetentionPhase> {
+        let all = self.retentions.store.state();
+        let phases = all.iter().filter_map(|found| found.0.as_ref().ok()?.status.as_ref()?.phase);
+        phases.collect()
     }
 
     /// Sizes of the cluster's instance types, by name.
