@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::bed::{
-    ADMIN, OPERATOR, PURGE, accepted, approval, approve, bed, by_uid, ended, refused, spec_by, status_by,
+    ADMIN, OPERATOR, PURGE, accepted, approval, approve, bed, by_uid, ended, refused, spec_by, status_by, uid,
 };
 use crate::support::world::{self, apply};
 
@@ -119,22 +119,17 @@ async fn no_namespace_is_born_approved_or_becomes_a_tenants_with_an_approval_on_
     derived["metadata"]["annotations"] = json!({});
     accepted(plane, OPERATOR, "create --dry-run=server", Some(derived.clone())).await;
 
-    let mut stranger = derived;
-    stranger["metadata"] =
-        json!({"name": "stranger", "annotations": {"cloudfarm.dev/purge-approved": tenant.retention_uid}});
-    apply(plane, &[stranger]);
+    // Which of two policies that refuse is heard is chance, so each refusal here has one reason.
+    let approved = |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "annotations": {"cloudfarm.dev/purge-approved": tenant.retention_uid}}});
+    apply(plane, &[approved("cfd-born"), approved("stranger")]);
+    let pinned = json!({"pinned": {"namespaceUIDs": {"cfd-born": uid(plane, "namespace cfd-born")}}});
+    status_by(plane, OPERATOR, "born", pinned).await;
     let claim = Some(json!({"metadata": {"labels": {"cloudfarm.dev/tenant": "born"}}}));
-    refused(
-        plane,
-        ADMIN,
-        "patch namespace stranger --dry-run=server",
-        claim.clone(),
-        // Two policies refuse it, and which of them is told first is the API server's business.
-        &["cloudfarm.dev/purge-approved"],
-    )
-    .await;
-    refused(plane, OPERATOR, "patch namespace stranger --dry-run=server", claim, &["namespaces cf-born and cfd-born"])
-        .await;
+    let words = "patch namespace cfd-born --dry-run=server";
+    accepted(plane, OPERATOR, words, claim.clone()).await;
+    refused(plane, ADMIN, words, claim.clone(), &["is written by the operator alone"]).await;
+    let says = ["namespaces cf-born and cfd-born"];
+    refused(plane, OPERATOR, "patch namespace stranger --dry-run=server", claim, &says).await;
 }
 
 #[tokio::test]
