@@ -546,8 +546,8 @@ impl Life {
     }
 }
 
-fn is_in_the_table((before, after): &(Option<RetentionPhase>, RetentionPhase)) -> bool {
-    TRANSITIONS.iter().any(|row| row.to == *after && row.from.contains(before))
+fn is_in_the_table((before, after): (Option<RetentionPhase>, RetentionPhase)) -> bool {
+    TRANSITIONS.iter().any(|row| row.to == after && row.from.contains(&before))
 }
 
 proptest! {
@@ -559,7 +559,7 @@ proptest! {
     ) {
         let changes = Life::of(&happenings).changes;
         for change in &changes {
-            prop_assert!(is_in_the_table(change), "{:?} is not in TRANSITIONS; all: {:?}", change, changes);
+            prop_assert!(is_in_the_table(*change), "{:?} is not in TRANSITIONS; all: {:?}", change, changes);
         }
     }
 }
