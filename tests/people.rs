@@ -172,6 +172,22 @@ async fn an_approval_is_given_for_what_was_shown_by_typing_the_name_and_never_fo
     contains(&why, &["there is no end date to approve"]);
 }
 
+/// Writes down what a plan showed, as a purge run does.
+async fn preview(name: &str, plan: &Value) {
+    use kube::api::{Patch, PatchParams};
+    let mut config = plane().config().await;
+    config.auth_info.impersonate = Some("system:serviceaccount:cloudfarm-system:cloudfarm-purge".into());
+    let purge = kube::Client::try_from(config).expect("a client");
+    let dates = &plan["dates"];
+    let inventory = json!({
+        "hash": plan["hash"], "objects": plan["objects"], "bytes": plan["bytes"], "counts": {"namespaces": 2},
+        "at": plan["at"], "notBefore": dates["notBefore"],
+    });
+    let body = json!({"status": {"inventory": inventory}});
+    let api = world::retentions(&purge);
+    api.patch_status(name, &PatchParams::default(), &Patch::Merge(&body)).await.expect("a preview");
+}
+
 #[tokio::test]
 async fn a_plan_shows_every_object_by_step_and_says_why_it_would_not_go_now() {
     let machines = json!({"contract": {"startDate": "2025-04-01"}, "virtualMachines": [machine("web", &["front"])]});
@@ -227,17 +243,30 @@ async fn a_plan_shows_every_object_by_step_and_says_why_it_would_not_go_now() {
     assert_eq!((&plan["notListed"], &plan["doubts"]), (&json!([]), &json!([])));
     assert!(plan["dates"]["notBefore"].as_str().is_some_and(|at| at.ends_with("+09:00")), "{plan:#}");
 
+    preview("apple", &plan).await;
+    let (_, said, _) = retention("dpo-a", &["plan", "apple"]);
+    contains(&said, &[", the same as the last preview, of 20"]);
+    let late = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "late", "namespace": "cf-apple"},
+    });
+    apply(plane(), &[late]);
+    let (_, said, _) = retention("dpo-a", &["plan", "apple"]);
+    contains(&said, &[", NOT the same as the last preview, of 20"]);
+
     let (code, said, _) = retention("dpo-b", &["plan", "apple"]);
     assert_eq!(code, Some(0));
     contains(
         &said,
         &[
             "you may not get tenants.cloudfarm.dev apple",
-            "AT LEAST ",
+            "AT LEAST 1 object, ",
+            "whether cfd-apple keeps records is not known",
             "you may not list persistentvolumeclaims\n",
             "you may not list virtualmachines.kubevirt.io\n",
             "you may not list persistentvolumes\n",
             "ClusterRole view, bound in these two",
+            "not to be compared with the last preview",
+            "the purge run, which sees everything, counted 2 namespaces",
             "NotDue",
         ],
     );

@@ -10,7 +10,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::gate::{self, Refusal};
 use super::live::{BUDGET, Live};
 use super::look::{Asked, Clocks, Look, NamespaceSight, Reserve};
-use super::plan::{Inventory, KindName};
+use super::plan::{Inventory, KindName, Way};
 use super::world::Lost;
 use crate::api::home;
 use crate::api::retention::{PurgeState, Retention, RetentionPhase, RetentionStatus};
@@ -64,6 +64,9 @@ pub async fn foresee(live: &Live, asked: &Asked, now: Timestamp) -> Result<Fores
     let unlisted = inventory.doubts.iter().filter_map(|doubt| doubt.strip_prefix(MAY_NOT_LIST));
     let unlisted: Vec<String> = unlisted.map(str::to_owned).collect();
     inventory.doubts.retain(|doubt| !doubt.starts_with(MAY_NOT_LIST));
+    if !unlisted.is_empty() {
+        unseen.push(without_what_may_be_kept(&mut inventory, &look.retention.spec.tenant_ref.name));
+    }
     let whole = unseen.is_empty() && unlisted.is_empty();
     let dates = gate::ended(asked, &look, look.clocks.own).ok();
     Ok(Foresight {
@@ -169,6 +172,16 @@ async fn reserve(live: &Live, look: &Look, unseen: &mut Vec<String>) -> Result<R
 /// As a person is told it.
 fn unlisted_by_a_person(kind: &KindName, _: &str) -> String {
     format!("{MAY_NOT_LIST}{kind}")
+}
+
+/// A record that was not seen keeps the derived namespace; what goes only with that one is not promised to go.
+fn without_what_may_be_kept(inventory: &mut Inventory, tenant: &str) -> String {
+    let derived = home::derived_namespace(tenant);
+    inventory.items.retain(|item| {
+        let inside = item.namespace.as_ref() == Some(&derived) && item.way == Way::WithNamespace;
+        !inside && (item.kind.plural != "namespaces" || item.name != derived)
+    });
+    format!("whether {derived} keeps records is not known: it is not counted, nor what goes with it")
 }
 
 /// The Tenant as the operator's words on the Retention show it.
