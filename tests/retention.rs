@@ -1,15 +1,16 @@
 //! What a Retention says and wants, over every state of its Tenant and both sides of every instant: pure, no cluster.
 #![allow(clippy::expect_used, clippy::panic)] // a test ends where it fails
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
-use cloudfarm::api::retention::{Retention, RetentionPhase};
+use cloudfarm::api::retention::{PurgeState, Retention, RetentionPhase};
 use cloudfarm::cluster::applied::Applied;
 use cloudfarm::cluster::object::{Digest, Facts, Kind, Observation, Reference};
 use cloudfarm::operator::config::Config;
 use cloudfarm::retention::desired::desired;
 use cloudfarm::retention::ending::{Declaration, TenantState};
+use cloudfarm::retention::lifecycle::TRANSITIONS;
 use cloudfarm::retention::observe::RetentionSnapshot;
 use cloudfarm::retention::status::status;
 use proptest::prelude::*;
@@ -398,6 +399,230 @@ proptest! {
             retention = after;
         }
     }
+}
+
+/// What can happen to a Retention beyond what people do to the Tenant.
+#[derive(Clone, Debug)]
+enum Happening {
+    To(Event),
+    /// The same, before the operator looks.
+    Unseen(Event),
+    /// Somebody writes `spec.graceDays`; shortened they cannot be.
+    Lengthen(i64),
+    /// Somebody writes `spec.completeWithin`.
+    Within(&'static str),
+    /// Somebody breaks or mends `spec.schedule`.
+    Schedule(bool),
+    /// A purge run previews, if it would.
+    Preview,
+    /// A purge run begins, or comes one state further, if it would.
+    Purge,
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        8 => event().prop_map(Happening::To),
+        1 => proptest::sample::select(vec![60_i64, 90]).prop_map(Happening::Lengthen),
+        1 => proptest::sample::select(vec!["24h", "168h"]).prop_map(Happening::Within),
+        1 => any::<bool>().prop_map(Happening::Schedule),
+        3 => Just(Happening::Preview),
+        2 => Just(Happening::Purge),
+        2 => (55_i64..70).prop_map(|days| Happening::To(Event::Wait(days))),
+    ]
+}
+
+/// A Retention from the first look on, with every change of its phase.
+struct Life {
+    book: Book,
+    retention: Retention,
+    now: Timestamp,
+    changes: Vec<(Option<RetentionPhase>, RetentionPhase)>,
+}
+
+impl Life {
+    fn of(happenings: &[Happening]) -> Self {
+        let now = "2026-08-01T00:00:00Z".parse().expect("an instant");
+        let mut life = Self { book: Book::default(), retention: retention(&json!({})), now, changes: Vec::new() };
+        for happening in happenings {
+            life.happen(happening);
+        }
+        life
+    }
+
+    fn happen(&mut self, happening: &Happening) {
+        if let Happening::Unseen(event) = happening {
+            return self.event(event);
+        }
+        let begun = self.status().progress.purge.is_some();
+        match happening {
+            // What the CRD refuses once a purge has begun.
+            Happening::To(Event::Hold(_) | Event::Decide(_)) | Happening::Lengthen(_) if begun => {}
+            Happening::To(event) => self.event(event),
+            Happening::Lengthen(days) => self.retention.spec.grace_days = self.retention.spec.grace_days.max(*days),
+            Happening::Within(hours) => self.retention.spec.complete_within = (*hours).into(),
+            Happening::Schedule(good) => {
+                self.retention.spec.schedule = if *good { "30 3 * * *" } else { "nightly" }.into();
+            }
+            Happening::Preview if self.runs() && !begun => {
+                let not_before = self.status().purge_not_before.expect("a date");
+                let preview = json!({"hash": "", "objects": 1, "bytes": 1, "at": self.now, "notBefore": not_before});
+                self.write("inventory", preview);
+            }
+            Happening::Purge if begun || self.runs() => self.purge(),
+            Happening::Preview | Happening::Purge | Happening::Unseen(_) => {}
+        }
+        self.look();
+    }
+
+    fn event(&mut self, event: &Event) {
+        self.book.note(event);
+        match event {
+            Event::Decide(date) => self.retention.spec.end_date = date.map(str::to_owned),
+            Event::Hold(active) => {
+                let hold = json!({"active": active, "reference": "2026-17", "placedBy": "dpo"});
+                self.retention.spec.legal_hold = serde_json::from_value(hold).expect("a hold");
+            }
+            Event::Wait(days) => {
+                let until = self.now + k8s_openapi::jiff::SignedDuration::from_hours(24 * days);
+                // The operator looks whenever time alone changes something.
+                while let Some(next) = self.next_change().filter(|next| *next < until) {
+                    self.now = next;
+                    self.look();
+                }
+                self.now = until;
+            }
+            _ => {}
+        }
+    }
+
+    /// Would a purge run do more than to refuse?
+    fn runs(&self) -> bool {
+        use RetentionPhase::{Grace, Overdue, Previewed};
+        let held = self.retention.spec.legal_hold.as_ref().is_some_and(|hold| hold.active);
+        !self.book.garbled && !held && matches!(self.status().phase, Some(Grace | Previewed | Overdue))
+    }
+
+    fn purge(&mut self) {
+        let status = self.status();
+        let not_before = status.purge_not_before.clone().expect("a date").0;
+        let previewed = status.progress.inventory.is_some_and(|preview| preview.not_before.0 == not_before);
+        let state = match status.progress.purge.map(|purge| purge.state) {
+            None if !previewed || self.now < not_before => return,
+            None => "Purging",
+            Some(PurgeState::Purging) => "Verifying",
+            Some(_) => "Purged",
+        };
+        let mark = json!({"state": state, "planHash": "", "objects": 1, "bytes": 1, "startedAt": self.now});
+        self.write("purge", mark);
+    }
+
+    fn write(&mut self, field: &str, value: Value) {
+        let mut status = json!(self.status());
+        status[field] = value;
+        self.retention.status = serde_json::from_value(status).expect("a status");
+    }
+
+    fn status(&self) -> cloudfarm::api::retention::RetentionStatus {
+        self.retention.status.clone().unwrap_or_default()
+    }
+
+    fn snapshot(&self) -> RetentionSnapshot {
+        let mut snapshot = snapshot(self.retention.clone(), self.book.tenant(), ENDS);
+        snapshot.now = self.now;
+        snapshot
+    }
+
+    fn next_change(&self) -> Option<Timestamp> {
+        desired(&self.snapshot()).next_change(&self.snapshot())
+    }
+
+    fn look(&mut self) {
+        let before = self.status().phase;
+        self.retention = pass(&self.snapshot()).0;
+        let after = phase(&self.retention);
+        if before != Some(after) {
+            self.changes.push((before, after));
+        }
+    }
+}
+
+fn is_in_the_table((before, after): (Option<RetentionPhase>, RetentionPhase)) -> bool {
+    TRANSITIONS.iter().any(|row| row.to == after && row.from.contains(&before))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn whatever_happens_the_phase_changes_only_as_the_table_says(
+        happenings in proptest::collection::vec(happening(), 1..32)
+    ) {
+        let changes = Life::of(&happenings).changes;
+        for change in &changes {
+            prop_assert!(is_in_the_table(*change), "{:?} is not in TRANSITIONS; all: {:?}", change, changes);
+        }
+    }
+}
+
+/// Histories that bring about, between them, every change of the table.
+fn histories() -> Vec<Vec<Happening>> {
+    use Event::{Decide, Declare, Garble, Hold, Vanish, Wait};
+    use Happening::{Lengthen, Preview, Purge, Schedule, To, Unseen, Within};
+    const PAST: Option<&str> = Some("2026-06-30");
+    const SOON: Option<&str> = Some("2026-09-30");
+    const LATE: Option<&str> = Some("2030-09-30");
+    const NO_DATE: Option<&str> = Some("2026-02-30");
+    // Where most of them begin.
+    let ended = [To(Declare(SOON)), To(Wait(65))];
+    let previewed = [&ended[..], &[Preview]].concat();
+    let overdue = [&ended[..], &[To(Wait(60))]].concat();
+    let previewed_overdue = [&previewed[..], &[To(Wait(60))]].concat();
+    let held = [&ended[..], &[To(Hold(true))]].concat();
+    let decided = [To(Declare(None)), To(Vanish), To(Decide(PAST))];
+    let orphaned = [To(Declare(None)), To(Vanish)];
+    let after = |before: &[Happening], then: &[Happening]| [before, then].concat();
+    let mut all = vec![
+        // To Grace and Held: the first look, time, an end date in the past, faults mended, holds released.
+        vec![To(Declare(PAST)), To(Declare(NO_DATE)), To(Declare(PAST)), To(Hold(true)), To(Hold(false))],
+        vec![To(Declare(NO_DATE)), To(Hold(true)), To(Declare(PAST))],
+        vec![To(Hold(true)), To(Declare(PAST)), To(Declare(None))],
+        after(&ended, &[To(Declare(None))]),
+        after(&orphaned, &[To(Decide(PAST)), To(Decide(None)), To(Hold(true)), To(Decide(PAST)), To(Decide(None))]),
+        // To Previewed and from it.
+        after(&previewed, &[To(Hold(true)), To(Hold(false)), Lengthen(90)]),
+        after(&previewed, &[To(Declare(None)), To(Declare(SOON)), To(Declare(NO_DATE)), To(Declare(SOON))]),
+        after(&previewed, &[To(Declare(None)), To(Vanish), To(Decide(SOON)), To(Decide(None))]),
+        // To Overdue and from it.
+        after(&overdue, &[To(Hold(true)), To(Hold(false)), To(Declare(NO_DATE)), To(Vanish)]),
+        after(&previewed_overdue, &[Within("168h"), Within("24h"), To(Declare(LATE))]),
+        after(&previewed_overdue, &[Schedule(false), Schedule(true)]),
+        after(&overdue, &[Within("168h")]),
+        vec![To(Declare(SOON)), To(Garble), To(Wait(200)), To(Declare(SOON))],
+        // To Orphaned and Failed from wherever that is left.
+        after(&decided, &[To(Wait(60)), To(Decide(None))]),
+        vec![Unseen(Hold(true)), To(Declare(PAST))],
+        after(&held, &[To(Declare(NO_DATE)), To(Declare(None)), To(Declare(NO_DATE)), To(Vanish), To(Decide(NO_DATE))]),
+        after(&orphaned, &[To(Declare(None))]),
+    ];
+    // The end.
+    for days in [56, 60] {
+        all.push(after(&previewed, &[To(Wait(days)), Purge, Purge, Purge]));
+    }
+    all
+}
+
+#[test]
+fn no_row_of_the_table_is_dead_and_no_change_stands_in_it_twice() {
+    let made: BTreeSet<String> =
+        histories().iter().flat_map(|history| Life::of(history).changes).map(|change| format!("{change:?}")).collect();
+    let mut all = Vec::new();
+    for row in &TRANSITIONS {
+        all.extend(row.from.iter().map(|from| format!("{:?}", (from, row.to))));
+    }
+    let told: BTreeSet<String> = all.iter().cloned().collect();
+    assert_eq!(told.len(), all.len(), "a change stands in two rows: {all:#?}");
+    let dead: Vec<_> = told.difference(&made).collect();
+    assert!(dead.is_empty(), "nothing brings about {dead:#?}");
 }
 
 use k8s_openapi::jiff::Timestamp;

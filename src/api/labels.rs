@@ -60,6 +60,9 @@ pub const RECORD: &str = "cloudfarm.dev/record";
 /// Field manager of what a purge run writes on a Retention.
 pub const PURGE_MANAGER: &str = "cloudfarm-purge";
 
+/// Field manager of what people write on a Retention by `kubectl cloudfarm retention`.
+pub const PEOPLE_MANAGER: &str = "kubectl-cloudfarm";
+
 /// Field manager of what a Retention says on objects that others made: a hold, an approval, a halt.
 pub const RETENTION_MANAGER: &str = "cloudfarm-retention";
 

@@ -8,6 +8,7 @@ use super::reference;
 use super::retention::Retention;
 use super::tenant::Tenant;
 use super::tenant_network::TenantNetwork;
+use crate::retention::lifecycle;
 
 /// Every CRD, in the order in which people meet them.
 #[must_use]
@@ -33,7 +34,7 @@ pub fn files() -> Vec<(String, String)> {
             (format!("{}.{}.yaml", crd.spec.names.plural, crd.spec.group), text)
         })
         .collect();
-    files.push(("README.md".into(), reference::markdown(&crds)));
+    files.push(("README.md".into(), reference::markdown(&crds) + &lifecycle::markdown()));
     files
 }
 

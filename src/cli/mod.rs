@@ -1,5 +1,6 @@
 //! The commands people type. Flags are also environment variables; exit codes are in [`exit`].
 
+mod retention;
 pub mod signing_key;
 mod verify;
 
@@ -31,7 +32,7 @@ pub mod exit {
     pub const INPUT: u8 = 1;
     /// The cluster cannot be reached, or the operator lost a watch or its lease. (2 is clap's: wrong usage.)
     pub const CLUSTER: u8 = 3;
-    /// A purge was refused; nothing was deleted.
+    /// A purge was refused and nothing was deleted; or the API server refused a person's change, and nothing changed.
     pub const REFUSED: u8 = 4;
 }
 
@@ -42,7 +43,7 @@ pub mod exit {
     version,
     about,
     after_help = "Exit codes: 0 done; 1 manifest, config or certificate wrong; 2 wrong usage; \
-3 cluster not reachable, watch or lease lost; 4 purge refused.\nRUST_LOG selects what is logged, for instance RUST_LOG=cloudfarm=debug."
+3 cluster not reachable, watch or lease lost; 4 purge or change refused.\nRUST_LOG selects what is logged, for instance RUST_LOG=cloudfarm=debug."
 )]
 pub struct Cli {
     /// Log lines for people or as JSON
@@ -77,6 +78,8 @@ enum Command {
     Purge(Purge),
     /// Check, without any cluster, that erasure certificates are what was signed and that none is missing between them
     Verify(verify::Verify),
+    /// Look at what a Retention will erase, hold it, release it, approve it
+    Retention(retention::Retention),
     /// Print a Secret with a fresh key that signs erasure certificates
     SigningKey,
 }
@@ -170,6 +173,7 @@ impl Cli {
             Command::Render(render) => render.run(),
             Command::Purge(purge) => Box::pin(purge.run()).await,
             Command::Verify(verify) => verify.run(),
+            Command::Retention(retention) => Box::pin(retention.run()).await,
             Command::SigningKey => signing_key::run(),
         }
     }
@@ -292,6 +296,13 @@ fn yaml_documents(objects: &[serde_json::Value]) -> Result<String, Failure> {
         text.push_str(&yaml);
     }
     Ok(text)
+}
+
+/// Who wrote a text may have hidden terminal commands in it.
+fn printable(text: &str) -> String {
+    text.chars()
+        .flat_map(|letter| if letter.is_control() { letter.escape_default().collect() } else { vec![letter] })
+        .collect()
 }
 
 /// Prints to standard output; a reader that went away (`| head`) is no error.

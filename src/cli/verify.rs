@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::Value;
 
-use super::{Failure, exit, print};
+use super::{Failure, exit, print, printable};
 use crate::evidence::chain::{self, Fault, Verified};
 use crate::evidence::signing::PublicKey;
 
@@ -65,13 +65,6 @@ fn line(verified: &Verified) -> String {
         verified.key_id
     );
     printable(&line) + "\n"
-}
-
-/// Who wrote a document may have hidden terminal commands in it.
-fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|letter| if letter.is_control() { letter.escape_default().collect() } else { vec![letter] })
-        .collect()
 }
 
 fn public_key(file: &Path) -> Result<PublicKey, String> {

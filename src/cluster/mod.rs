@@ -9,6 +9,7 @@ mod kinds;
 mod managed;
 pub mod object;
 pub mod observed;
+pub mod people;
 mod prune;
 pub mod status;
 pub mod write;

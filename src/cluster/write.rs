@@ -181,11 +181,11 @@ fn observe(reference: &Reference, value: Value) -> Result<Observation, WriteErro
     kind.observe(value).map_err(|error| WriteError::Unanswered(format!("the answer cannot be read: {error}")))
 }
 
-fn unsendable(error: impl std::fmt::Display) -> WriteError {
+pub(super) fn unsendable(error: impl std::fmt::Display) -> WriteError {
     WriteError::Refused(error.to_string())
 }
 
-fn classify(error: kube::Error) -> WriteError {
+pub(super) fn classify(error: kube::Error) -> WriteError {
     match error {
         kube::Error::Api(status) => {
             let said = status.message.clone();

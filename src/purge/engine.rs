@@ -186,20 +186,11 @@ impl<W: World> Run<'_, W> {
     async fn begin(&mut self, look: &Look, dates: &Dates) -> Result<Ended, Stop> {
         let inventory = self.world.inventory().await?;
         let now = gate::time(&look.clocks).map_err(Stop::Refused)?;
-        if let Some(doubt) = inventory.doubts.first() {
-            return Err(Stop::Refused(Refusal::Doubt(doubt.clone())));
-        }
-        let previewed = self.progress.inventory.as_ref().map(|preview| preview.hash.clone()).unwrap_or_default();
-        if previewed != inventory.hash() {
-            let message = "the last preview showed other objects than are there now";
-            let refusal = Refusal::Changed(message.into());
-            self.progress.inventory = Some(summary(&inventory, dates.not_before, now));
+        if let Err(refusal) = gate::as_previewed(look, &inventory) {
+            if matches!(refusal, Refusal::Changed(_)) {
+                self.progress.inventory = Some(summary(&inventory, dates.not_before, now));
+            }
             return Err(Stop::Refused(refusal));
-        }
-        let most = look.retention.spec.max_objects;
-        if number(inventory.items.len()) > most {
-            let count = inventory.items.len();
-            return Err(Stop::Refused(Refusal::Doubt(format!("{count} objects, and spec.maxObjects is {most}"))));
         }
         let plan = Plan {
             retention: self.asked.retention.clone(),

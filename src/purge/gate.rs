@@ -9,6 +9,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use super::look::{Asked, Clocks, Look, Reserve};
+use super::plan::Inventory;
 use crate::api::jst::in_japan;
 use crate::api::retention::{PurgeMode, RunOutcome};
 use crate::retention::ending::{Dates, Ending, TenantState, approvers, ending};
@@ -220,6 +221,25 @@ pub fn begin(asked: &Asked, look: &Look, reserve: &Reserve) -> Result<Dates, Ref
     }
     approved(asked, look)?;
     Ok(dates)
+}
+
+/// Is what is there whole, not more than is allowed, and just what the last preview showed?
+///
+/// # Errors
+/// The first reason against it.
+pub fn as_previewed(look: &Look, inventory: &Inventory) -> Result<(), Refusal> {
+    if let Some(doubt) = inventory.doubts.first() {
+        return Err(Refusal::Doubt(doubt.clone()));
+    }
+    let preview = look.retention.status.as_ref().and_then(|status| status.progress.inventory.as_ref());
+    if preview.is_none_or(|preview| preview.hash != inventory.hash()) {
+        return Err(Refusal::Changed("the last preview showed other objects than are there now".into()));
+    }
+    let (count, most) = (inventory.items.len(), look.retention.spec.max_objects);
+    if i64::try_from(count).unwrap_or(i64::MAX) > most {
+        return Err(Refusal::Doubt(format!("{count} objects, and spec.maxObjects is {most}")));
+    }
+    Ok(())
 }
 
 /// Has the operator, which cannot delete, agreed on every namespace that is still there?

@@ -35,7 +35,12 @@ pub struct Place<'a> {
     pub namespaces: &'a BTreeMap<String, String>,
     pub log_retention: LogRetention,
     pub now: Timestamp,
+    pub unlisted: Unlisted,
 }
+
+/// The doubt about a kind that whoever asks may not list: what is missing, and what would be right. The API server's
+/// words are the second argument.
+pub type Unlisted = fn(&KindName, &str) -> String;
 
 /// Makes the inventory.
 pub async fn inventory(client: &Client, place: &Place<'_>) -> Result<Inventory, Lost> {
@@ -49,7 +54,7 @@ pub async fn inventory(client: &Client, place: &Place<'_>) -> Result<Inventory, 
             let objects = match list(client, &kind, Some(namespace)).await {
                 Ok(objects) => objects,
                 Err(EraseError::Refused(said)) => {
-                    found.doubts.push(unlisted(&kind, &said));
+                    found.doubts.push((place.unlisted)(&kind, &said));
                     break;
                 }
                 // Listed in discovery and not there: an API that is going.
@@ -122,7 +127,9 @@ fn aged(kind: &KindName, object: &DynamicObject, derived: bool) -> Option<Aged> 
     Some(Aged { uid: object.uid().unwrap_or_default(), target, since, of })
 }
 
-fn unlisted(kind: &KindName, said: &str) -> String {
+/// As a purge run tells it.
+#[must_use]
+pub fn unlisted_by_purge(kind: &KindName, said: &str) -> String {
     format!(
         "{kind} cannot be listed ({said}): grant get and list on it by a ClusterRole labelled cloudfarm.dev/aggregate-to-purge-inventory=true"
     )
@@ -253,10 +260,24 @@ async fn outside(client: &Client, place: &Place<'_>, found: &mut Inventory) -> R
         kind: "VolumeSnapshotContent".into(),
         plural: "volumesnapshotcontents".into(),
     };
-    hanging(client, place, found, &volumes, "/spec/claimRef", (Step::Disks, Way::Follow)).await?;
-    match hanging(client, place, found, &contents, "/spec/volumeSnapshotRef", (Step::Snapshots, Way::Delete)).await {
+    let on_claims = hanging(client, place, found, &volumes, "/spec/claimRef", (Step::Disks, Way::Follow)).await;
+    listed(on_claims, place, &volumes, found)?;
+    let on_snapshots =
+        hanging(client, place, found, &contents, "/spec/volumeSnapshotRef", (Step::Snapshots, Way::Delete)).await;
+    match on_snapshots {
         // No snapshots in this cluster.
         Err(EraseError::NotFound(_)) => Ok(()),
+        outcome => listed(outcome, place, &contents, found),
+    }
+}
+
+/// What may not be listed is a doubt, here as in the namespaces.
+fn listed(outcome: Result<(), EraseError>, place: &Place, kind: &KindName, found: &mut Inventory) -> Result<(), Lost> {
+    match outcome {
+        Err(EraseError::Refused(said)) => {
+            found.doubts.push((place.unlisted)(kind, &said));
+            Ok(())
+        }
         outcome => outcome.map_err(lost),
     }
 }

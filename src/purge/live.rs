@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::inventory::{Place, inventory};
+use super::inventory::{Place, Unlisted, inventory, unlisted_by_purge};
 use super::look::{Asked, Clocks, Look, NamespaceSight, Reserve};
 use super::plan::{Inventory, Item, KindName, Way};
 use super::rolling::is_guarded;
@@ -73,7 +73,7 @@ impl Live {
     }
 
     /// The Retention together with the API server's clock, which stands in its answer.
-    async fn retention(&self) -> Result<(Retention, Option<Timestamp>), Lost> {
+    pub(super) async fn retention(&self) -> Result<(Retention, Option<Timestamp>), Lost> {
         let request = Url::new(Retention::url_path(&(), None))
             .get(&self.asked.retention, &GetParams::default())
             .map_err(|error| Lost::Refused(error.to_string()))?;
@@ -93,7 +93,7 @@ impl Live {
     }
 
     /// One that cannot be decoded is unknown, and not gone.
-    async fn tenant(&self, name: &str) -> Result<TenantState, Lost> {
+    pub(super) async fn tenant(&self, name: &str) -> Result<TenantState, Lost> {
         let resource = ApiResource::erase::<Tenant>(&());
         let api = Api::<DynamicObject>::all_with(self.client.clone(), &resource);
         let Some(found) = optional(api.get_opt(name)).await? else { return Ok(TenantState::Vanished) };
@@ -101,7 +101,7 @@ impl Live {
         Ok(decoded.map_or(TenantState::Unknown, |tenant| TenantState::Present(declaration(&tenant))))
     }
 
-    async fn namespaces(&self, tenant: &str) -> Result<BTreeMap<String, NamespaceSight>, Lost> {
+    pub(super) async fn namespaces(&self, tenant: &str) -> Result<BTreeMap<String, NamespaceSight>, Lost> {
         let api = Api::<Namespace>::all(self.client.clone());
         let mut all = BTreeMap::new();
         for name in [home::customer_namespace(tenant), home::derived_namespace(tenant)] {
@@ -117,12 +117,12 @@ impl Live {
         Ok(all)
     }
 
-    async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<ConfigMap>, Lost> {
+    pub(super) async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<ConfigMap>, Lost> {
         optional(Api::<ConfigMap>::namespaced(self.client.clone(), namespace).get_opt(name)).await
     }
 
     /// The switch and nothing else decides; where it would be has to be there, and a strange word counts as thrown.
-    async fn stop(&self) -> Result<bool, String> {
+    pub(super) async fn stop(&self) -> Result<bool, String> {
         let found = self.config_map(&self.namespace, BUDGET).await.map_err(|error| error.to_string())?;
         let data = found.ok_or(format!("ConfigMap {BUDGET} is not there"))?.data.unwrap_or_default();
         match data.get("stop").map(String::as_str) {
@@ -132,7 +132,7 @@ impl Live {
         }
     }
 
-    async fn per_day(&self, now: Timestamp) -> Result<usize, Lost> {
+    pub(super) async fn per_day(&self, now: Timestamp) -> Result<usize, Lost> {
         let number = |map: Option<ConfigMap>, key: &str| -> Option<usize> { map?.data?.get(key)?.parse().ok() };
         let usual = number(self.config_map(&self.namespace, BUDGET).await?, "tenantsPerDay").unwrap_or(PER_DAY);
         let approval = self.config_map(&self.namespace, APPROVAL).await?;
@@ -153,7 +153,41 @@ impl Live {
         SigningKey::from_pem(&pem.0).map_err(|error| format!("Secret {SECRET}, key {SECRET_KEY}: {error}"))
     }
 
-    fn record_name(&self, tenant: &str) -> String {
+    /// When the operator renewed its lease.
+    pub(super) async fn renewed(&self) -> Result<Option<Timestamp>, Lost> {
+        let leases = Api::<Lease>::namespaced(self.client.clone(), &self.namespace);
+        let lease = optional(leases.get_opt(crate::operator::LEASE)).await?;
+        Ok(lease.and_then(|lease| lease.spec).and_then(|spec| spec.renew_time).map(|time| time.0))
+    }
+
+    /// Purges of other tenants that have begun, by Retention.
+    pub(super) async fn begun(&self) -> Result<BTreeMap<String, Timestamp>, Lost> {
+        let all = timed(Api::<Retention>::all(self.client.clone()).list(&ListParams::default())).await?;
+        let others = all.items.iter().filter(|other| other.uid().as_ref() != Some(&self.asked.uid));
+        let begun = others.filter_map(|other| {
+            let purge = other.status.as_ref()?.progress.purge.as_ref()?;
+            Some((other.name_any(), purge.started_at.0))
+        });
+        Ok(begun.collect())
+    }
+
+    /// Everything in the namespaces of a look that are pinned, and what hangs on it.
+    pub(super) async fn inventory_of(&self, look: &Look, unlisted: Unlisted) -> Result<Inventory, Lost> {
+        let status = look.retention.status.clone().unwrap_or_default();
+        let pinned = status.pinned.unwrap_or_default().namespace_uids;
+        let namespaces = look.namespaces.iter().filter(|(name, sight)| pinned.get(*name) == Some(&sight.uid));
+        let namespaces = namespaces.map(|(name, sight)| (name.clone(), sight.uid.clone())).collect();
+        let place = Place {
+            tenant: &look.retention.spec.tenant_ref.name,
+            namespaces: &namespaces,
+            log_retention: look.retention.spec.log_retention.clone().unwrap_or_else(LogRetention::standard),
+            now: look.clocks.own,
+            unlisted,
+        };
+        inventory(&self.client, &place).await
+    }
+
+    pub(super) fn record_name(&self, tenant: &str) -> String {
         home::purge_record(tenant, &self.asked.uid)
     }
 
@@ -193,53 +227,27 @@ impl World for Live {
     async fn look(&self) -> Result<Look, Lost> {
         let (retention, api_server) = self.retention().await?;
         let tenant = retention.spec.tenant_ref.name.clone();
-        let leases = Api::<Lease>::namespaced(self.client.clone(), &self.namespace);
-        let (state, namespaces, lease, stop) = tokio::join!(
-            self.tenant(&tenant),
-            self.namespaces(&tenant),
-            optional(leases.get_opt(crate::operator::LEASE)),
-            self.stop(),
-        );
-        let operator = lease?.and_then(|lease| lease.spec).and_then(|spec| spec.renew_time).map(|time| time.0);
+        let (state, namespaces, operator, stop) =
+            tokio::join!(self.tenant(&tenant), self.namespaces(&tenant), self.renewed(), self.stop());
         Ok(Look {
             tenant: state?,
             namespaces: namespaces?,
-            clocks: Clocks { own: self.clock.now(), api_server, operator },
+            clocks: Clocks { own: self.clock.now(), api_server, operator: operator? },
             stop,
             retention,
         })
     }
 
     async fn reserve(&self) -> Result<Reserve, Lost> {
-        let api = Api::<Retention>::all(self.client.clone());
-        let all = timed(api.list(&ListParams::default())).await?;
-        let begun =
-            all.items.iter().filter(|other| other.uid().as_ref() != Some(&self.asked.uid)).filter_map(|other| {
-                let purge = other.status.as_ref()?.progress.purge.as_ref()?;
-                Some((other.name_any(), purge.started_at.0))
-            });
+        let begun = self.begun().await?;
         let key = self.signing_key().await.map(drop);
         let record = self.stored().await.map(drop).map_err(|error| error.to_string());
-        Ok(Reserve {
-            per_day: self.per_day(self.clock.now()).await?,
-            begun: begun.collect(),
-            evidence: key.and(record),
-        })
+        Ok(Reserve { per_day: self.per_day(self.clock.now()).await?, begun, evidence: key.and(record) })
     }
 
     async fn inventory(&self) -> Result<Inventory, Lost> {
         let look = Box::pin(self.look()).await?;
-        let status = look.retention.status.clone().unwrap_or_default();
-        let pinned = status.pinned.unwrap_or_default().namespace_uids;
-        let namespaces = look.namespaces.iter().filter(|(name, sight)| pinned.get(*name) == Some(&sight.uid));
-        let namespaces = namespaces.map(|(name, sight)| (name.clone(), sight.uid.clone())).collect();
-        let place = Place {
-            tenant: &look.retention.spec.tenant_ref.name,
-            namespaces: &namespaces,
-            log_retention: look.retention.spec.log_retention.clone().unwrap_or_else(LogRetention::standard),
-            now: look.clocks.own,
-        };
-        inventory(&self.client, &place).await
+        self.inventory_of(&look, unlisted_by_purge).await
     }
 
     async fn state(&self, item: &Item) -> Result<ItemState, Lost> {

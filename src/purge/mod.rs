@@ -12,6 +12,7 @@
 pub mod certificate;
 pub mod classify;
 pub mod engine;
+pub mod foresight;
 pub mod gate;
 pub mod inventory;
 pub mod live;

@@ -112,6 +112,15 @@ impl fmt::Display for Item {
     }
 }
 
+impl Item {
+    /// What it adds to a sum of bytes: a claim and its volume are the same bytes and count once.
+    #[must_use]
+    pub fn counted_bytes(&self) -> u64 {
+        let stores = ["persistentvolumeclaims", "volumesnapshots"].contains(&self.kind.plural.as_str());
+        self.bytes.filter(|_| stores).unwrap_or_default()
+    }
+}
+
 /// Records that stay although the tenant goes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Kept {
@@ -161,9 +170,7 @@ impl Inventory {
     /// Of volumes and snapshots: a claim and its volume are the same bytes and count once.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        let stores = ["persistentvolumeclaims", "volumesnapshots"];
-        let holding = self.items.iter().filter(|item| stores.contains(&item.kind.plural.as_str()));
-        holding.filter_map(|item| item.bytes).fold(0, u64::saturating_add)
+        self.items.iter().map(Item::counted_bytes).fold(0, u64::saturating_add)
     }
 }
 

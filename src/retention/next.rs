@@ -24,6 +24,9 @@ pub fn next(snapshot: &RetentionSnapshot, plan: &Plan) -> String {
         (Some(_), _) => {
             format!("the purge goes on, at the latest with the run of {}", run_after(snapshot, snapshot.now))
         }
+        (None, Ending::None) if held(&snapshot.retention) => {
+            "nothing: the contract has no end date, and a legal hold is active".into()
+        }
         (None, Ending::None) => "nothing: the contract has no end date, everything is kept".into(),
         (None, Ending::NotDeclared) => "nothing: no Tenant of this name has been seen".into(),
         (None, Ending::Orphaned) => {
@@ -39,7 +42,13 @@ fn dated(snapshot: &RetentionSnapshot, dates: &Dates) -> String {
     let not_before = in_japan(dates.not_before);
     if snapshot.now < dates.ends_at {
         let ends = in_japan(dates.ends_at);
-        return format!("at {ends} VMs are halted and logins closed; data is kept until {not_before}");
+        let held = held(&snapshot.retention) || snapshot.held_by_hand().is_some();
+        let kept = if held {
+            format!("and as long as the legal hold is active, at least until {not_before}")
+        } else {
+            format!("until {not_before}")
+        };
+        return format!("at {ends} VMs are halted and logins closed; data is kept {kept}");
     }
     if held(&snapshot.retention) || snapshot.held_by_hand().is_some() {
         return format!("nothing while the legal hold is active; once it is released, nothing before {not_before}");
