@@ -8,8 +8,8 @@ use crate::bed::{
 };
 use crate::support::world::{self, apply};
 
-fn label(value: &str) -> Option<Value> {
-    Some(json!({"metadata": {"labels": {"cloudfarm.dev/disposable": value}}}))
+fn label(value: &str) -> Value {
+    json!({"metadata": {"labels": {"cloudfarm.dev/disposable": value}}})
 }
 
 #[tokio::test]
@@ -76,30 +76,36 @@ async fn what_is_marked_disposable_goes_while_the_contract_runs_and_only_operato
     purge_bound(plane, "rolling").await;
     for (resource, _) in &all {
         let words = format!("patch {resource} kept -n cf-rolling --dry-run=server");
-        refused(plane, ADMIN, &words, label("true"), &["is set only by the operator and by the purge", "spec.rolling"])
-            .await;
-        accepted(plane, ADMIN, &words, label("false")).await;
-        refused(plane, PURGE, &words, label("true"), &["spec.rolling of Retention rolling does not name"]).await;
+        refused(
+            plane,
+            ADMIN,
+            &words,
+            Some(label("true")),
+            &["is set only by the operator and by the purge", "spec.rolling"],
+        )
+        .await;
+        accepted(plane, ADMIN, &words, Some(label("false"))).await;
+        refused(plane, PURGE, &words, Some(label("true")), &["spec.rolling of Retention rolling does not name"]).await;
     }
     let mut born = volume("rolling", "born");
     born["metadata"]["labels"] = json!({"cloudfarm.dev/disposable": "true"});
     refused(plane, ADMIN, "create --dry-run=server", Some(born), &["is set only by the operator and by the purge"])
         .await;
-    accepted(plane, OPERATOR, "patch datavolumes kept -n cf-rolling --dry-run=server", label("true")).await;
+    accepted(plane, OPERATOR, "patch datavolumes kept -n cf-rolling --dry-run=server", Some(label("true"))).await;
 
     let rolling = |target: &str| json!({"rolling": [{"target": target, "olderThan": "30d"}]});
     spec_by(plane, ADMIN, "rolling", rolling("Snapshots")).await;
-    accepted(plane, PURGE, "patch volumesnapshots kept -n cf-rolling --dry-run=server", label("true")).await;
+    accepted(plane, PURGE, "patch volumesnapshots kept -n cf-rolling --dry-run=server", Some(label("true"))).await;
     refused(
         plane,
         PURGE,
         "patch pvc kept -n cf-rolling --dry-run=server",
-        label("true"),
+        Some(label("true")),
         &["does not name RemovedDisks"],
     )
     .await;
     spec_by(plane, ADMIN, "rolling", rolling("RemovedDisks")).await;
-    accepted(plane, PURGE, "patch pvc kept -n cf-rolling", label("true")).await;
+    accepted(plane, PURGE, "patch pvc kept -n cf-rolling", Some(label("true"))).await;
     let uid = uid(plane, "pvc kept -n cf-rolling");
     let raw = "delete --raw /api/v1/namespaces/cf-rolling/persistentvolumeclaims/kept";
     accepted(plane, PURGE, raw, Some(by_uid(&uid))).await;
@@ -108,7 +114,7 @@ async fn what_is_marked_disposable_goes_while_the_contract_runs_and_only_operato
     let hold = json!({"legalHold": {"active": true, "reference": "2026-1", "placedBy": "officer"}});
     spec_by(plane, "officer", "rolling", hold).await;
     let words = "patch datavolumes kept -n cf-rolling --dry-run=server";
-    refused(plane, PURGE, words, label("true"), &["legal hold of Retention rolling"]).await;
+    refused(plane, PURGE, words, Some(label("true")), &["legal hold of Retention rolling"]).await;
     accepted(plane, ADMIN, "annotate namespace cf-rolling cloudfarm.dev/legal-hold=2026-1", None).await;
     refused(plane, PURGE, raw, Some(by_uid(&uid)), &["is under a legal hold"]).await;
 }

@@ -7,10 +7,10 @@ use crate::bed::{
 };
 use crate::support::world::{self, apply};
 
-fn annotate(key: &str, value: Value) -> Option<Value> {
+fn annotate(key: &str, value: Value) -> Value {
     let mut patch = json!({"metadata": {"annotations": {}}});
     patch["metadata"]["annotations"][format!("cloudfarm.dev/{key}")] = value;
-    Some(patch)
+    patch
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn an_approval_is_written_by_the_operator_and_names_the_one_retention_that
     accepted(plane, OPERATOR, "patch namespace cf-due", right).await;
     // What stands may stand, and taking it back stops the purge.
     accepted(plane, "clerk", words, Some(json!({"metadata": {"labels": {"a": "b"}}}))).await;
-    accepted(plane, "clerk", words, annotate("purge-approved", Value::Null)).await;
+    accepted(plane, "clerk", words, Some(annotate("purge-approved", Value::Null))).await;
 }
 
 #[tokio::test]
@@ -159,17 +159,17 @@ async fn a_hold_on_a_namespace_is_placed_by_anybody_and_taken_off_by_few_and_not
     let plane = bed().await;
     ended(plane, "held").await;
     let words = "patch namespace cf-held --dry-run=server";
-    accepted(plane, "clerk", "patch namespace cf-held", annotate("legal-hold", json!("2026-1"))).await;
+    accepted(plane, "clerk", "patch namespace cf-held", Some(annotate("legal-hold", json!("2026-1")))).await;
     refused(
         plane,
         "clerk",
         words,
-        annotate("legal-hold", Value::Null),
+        Some(annotate("legal-hold", Value::Null)),
         &["somebody with the verb release", "clerk has it not"],
     )
     .await;
-    accepted(plane, "+officer", words, annotate("legal-hold", Value::Null)).await;
-    accepted(plane, OPERATOR, words, annotate("legal-hold", Value::Null)).await;
+    accepted(plane, "+officer", words, Some(annotate("legal-hold", Value::Null))).await;
+    accepted(plane, OPERATOR, words, Some(annotate("legal-hold", Value::Null))).await;
 
     let hold = json!({"legalHold": {"active": true, "reference": "2026-1", "placedBy": "officer"}});
     spec_by(plane, "officer", "held", hold).await;
@@ -178,7 +178,7 @@ async fn a_hold_on_a_namespace_is_placed_by_anybody_and_taken_off_by_few_and_not
             plane,
             who,
             words,
-            annotate("legal-hold", Value::Null),
+            Some(annotate("legal-hold", Value::Null)),
             &["stays while Retention held has an active legal hold"],
         )
         .await;

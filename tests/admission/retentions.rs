@@ -8,11 +8,11 @@ fn hold(by: &str) -> Value {
     json!({"legalHold": {"active": true, "reference": "2026-1", "placedBy": by}})
 }
 
-fn retention(name: &str, spec: Value) -> Option<Value> {
-    let mut manifest =
-        json!({"apiVersion": "cloudfarm.dev/v1alpha1", "kind": "Retention", "metadata": {"name": name}, "spec": spec});
-    manifest["spec"]["tenantRef"] = json!({"name": name});
-    Some(manifest)
+fn retention(name: &str, mut spec: Value) -> Value {
+    spec["tenantRef"] = json!({"name": name});
+    let mut manifest = json!({"apiVersion": "cloudfarm.dev/v1alpha1", "kind": "Retention", "metadata": {"name": name}});
+    manifest["spec"] = spec;
+    manifest
 }
 
 #[tokio::test]
@@ -30,7 +30,7 @@ async fn a_retention_is_kept_as_long_as_something_is_lost_by_it() {
     spec_by(plane, "officer", "proof", hold("officer")).await;
     refused(plane, ADMIN, words, None, &["has an active legal hold: release it first"]).await;
 
-    accepted(plane, ADMIN, "create", retention("unpinned", json!({}))).await;
+    accepted(plane, ADMIN, "create", Some(retention("unpinned", json!({})))).await;
     accepted(plane, ADMIN, "delete retention unpinned --dry-run=server", None).await;
 }
 
@@ -68,12 +68,12 @@ async fn a_hold_is_placed_in_ones_own_name_and_released_by_somebody_else() {
         plane,
         "clerk",
         "create --dry-run=server",
-        retention("held-at-birth", born.clone()),
+        Some(retention("held-at-birth", born.clone())),
         &["with the verb hold"],
     )
     .await;
     born["legalHold"]["placedBy"] = json!("admin");
-    accepted(plane, ADMIN, "create --dry-run=server", retention("held-at-birth", born)).await;
+    accepted(plane, ADMIN, "create --dry-run=server", Some(retention("held-at-birth", born))).await;
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn everybody_approves_for_himself() {
         plane,
         "clerk",
         "create --dry-run=server",
-        retention("agreed-at-birth", by(&["clerk"])),
+        Some(retention("agreed-at-birth", by(&["clerk"]))),
         &["with the verb approve"],
     )
     .await;
@@ -137,8 +137,14 @@ async fn what_could_erase_sooner_or_more_is_decided_by_few_and_in_their_own_name
     ];
     for (field, spec) in decisions {
         spec_refused(plane, "clerk", "decided", spec.clone(), &[field, "only by somebody with the verb decide"]).await;
-        refused(plane, "clerk", "create --dry-run=server", retention("decided", spec), &[field, "the verb decide"])
-            .await;
+        refused(
+            plane,
+            "clerk",
+            "create --dry-run=server",
+            Some(retention("decided", spec)),
+            &[field, "the verb decide"],
+        )
+        .await;
     }
     // What keeps data longer may be said by whoever may write at all, and is taken back by few.
     spec_by(plane, "clerk", "decided", json!({"suspend": true, "requiredApprovals": 2})).await;
@@ -170,7 +176,8 @@ async fn what_could_erase_sooner_or_more_is_decided_by_few_and_in_their_own_name
     // Nobody makes room for an own approval by writing another's name.
     spec_refused(plane, "officer", "decided", json!({"requestedBy": "colleague"}), &["requestedBy is colleague"]).await;
     spec_by(plane, "colleague", "decided", json!({"endDate": null, "requestedBy": null})).await;
-    accepted(plane, "clerk", "create --dry-run=server", retention("decided-at-birth", json!({"suspend": true}))).await;
+    accepted(plane, "clerk", "create --dry-run=server", Some(retention("decided-at-birth", json!({"suspend": true}))))
+        .await;
 }
 
 #[tokio::test]
@@ -179,10 +186,16 @@ async fn the_operator_makes_a_retention_with_the_defaults_and_never_changes_what
     ended(plane, "safe").await;
     // Also when roles gave it every verb.
     let masterful = format!("+{OPERATOR}");
-    accepted(plane, OPERATOR, "create --dry-run=server", retention("made", json!({}))).await;
+    accepted(plane, OPERATOR, "create --dry-run=server", Some(retention("made", json!({})))).await;
     for spec in [json!({"graceDays": 90}), json!({"mode": "DryRun"}), json!({"legalHold": {"active": false}})] {
-        refused(plane, &masterful, "create --dry-run=server", retention("made", spec), &["never changes its spec"])
-            .await;
+        refused(
+            plane,
+            &masterful,
+            "create --dry-run=server",
+            Some(retention("made", spec)),
+            &["never changes its spec"],
+        )
+        .await;
     }
     for spec in [json!({"suspend": true}), json!({"graceDays": 61}), hold(OPERATOR)] {
         spec_refused(plane, &masterful, "safe", spec, &["never changes its spec"]).await;
@@ -195,7 +208,7 @@ async fn the_operator_makes_a_retention_with_the_defaults_and_never_changes_what
     )
     .await;
     let words = "apply --server-side --force-conflicts --field-manager=cloudfarm --dry-run=server";
-    accepted(plane, OPERATOR, words, retention("safe", json!({}))).await;
+    accepted(plane, OPERATOR, words, Some(retention("safe", json!({})))).await;
 }
 
 #[tokio::test]

@@ -21,6 +21,17 @@ impl Plane {
 
     /// A plane of its own. `crds` as in up.sh: `Some("none")` for a cluster without any neighbour.
     pub fn start(name: &str, crds: Option<&str>) -> Self {
+        let plane = Self::with_our_crds_alone(name, crds);
+        let manifests: Vec<String> =
+            cloudfarm::install::manifests().iter().map(|manifest| format!("---\n{manifest}\n")).collect();
+        plane
+            .kubectl(&["apply", "--server-side", "--field-manager=test-install", "-f", "-"], Some(&manifests.concat()));
+        plane
+    }
+
+    /// A plane with our CRDs and without roles and policies, where the CRDs' own rules can be judged: an administrator
+    /// may write there what only the operator or a purge run writes elsewhere.
+    pub fn with_our_crds_alone(name: &str, crds: Option<&str>) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let dir = root.join(format!("target/test-planes/{name}-{}", std::process::id()));
         let mut up = Command::new(root.join("tests/controlplane/up.sh"));
@@ -36,10 +47,6 @@ impl Plane {
         let wait = [&["wait", "--for=condition=Established"], &crds[..]].concat();
         let established = (0..20).any(|_| plane.try_kubectl(&wait, None).0);
         assert!(established, "kubectl {}: {}", wait.join(" "), plane.try_kubectl(&wait, None).1);
-        let manifests: Vec<String> =
-            cloudfarm::install::manifests().iter().map(|manifest| format!("---\n{manifest}\n")).collect();
-        plane
-            .kubectl(&["apply", "--server-side", "--field-manager=test-install", "-f", "-"], Some(&manifests.concat()));
         plane
     }
 
