@@ -36,7 +36,8 @@ async fn the_end_date_stays_once_the_purge_has_begun() {
     ended(plane, "erased").await;
     let later = Some(json!({"spec": {"contract": {"endDate": "2027-06-30"}}}));
     accepted(plane, ADMIN, "patch tenant erased --dry-run=server", later.clone()).await;
-    status_by(plane, PURGE, "erased", begun()).await;
+    let erased = Some(json!({"status": {"phase": "Purging"}}));
+    accepted(plane, ADMIN, "patch tenant erased --subresource=status", erased).await;
     for change in [later, Some(json!({"spec": {"contract": {"endDate": null}}}))] {
         refused(
             plane,
