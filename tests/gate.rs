@@ -151,8 +151,8 @@ fn each_reason_alone_keeps_a_purge_from_beginning() {
             let preview = status(look).progress.inventory.as_mut().expect("a preview");
             preview.not_before.0 += seconds(1);
         }),
-        ("the first run", "ClockInDoubt", |look, _| status(look).progress.clock_mark = None),
-        ("a schedule that is none", "ClockInDoubt", |look, _| look.retention.spec.schedule = "soon".into()),
+        ("the first run", "RunsMissing", |look, _| status(look).progress.clock_mark = None),
+        ("a schedule that is none", "RunsMissing", |look, _| look.retention.spec.schedule = "soon".into()),
         ("a dry run", "DryRun", |look, _| look.retention.spec.mode = PurgeMode::DryRun),
         ("an approval that is missing", "ApprovalMissing", |look, _| look.retention.spec.required_approvals = 1),
         ("nothing to certify with", "NoEvidence", |_, reserve| reserve.evidence = Err("no key".into())),
@@ -225,13 +225,25 @@ fn if_more_than_one_scheduled_run_is_missing_the_next_one_decides() {
     for (now, wanted) in [
         ("2026-11-29T18:30:00Z", "open"),
         ("2026-12-01T00:29:59Z", "open"),
-        ("2026-12-01T00:30:00Z", "ClockInDoubt"),
-        ("2027-01-30T18:30:00Z", "ClockInDoubt"),
+        ("2026-12-01T00:30:00Z", "RunsMissing"),
+        ("2027-01-30T18:30:00Z", "RunsMissing"),
     ] {
         let mut look = due();
         set(&mut look, at(now));
         assert_eq!(word(begin(&asked(), &look, &reserve())), wanted, "{now}");
         assert_eq!(word(always(&asked(), &look)), "open", "{now}: what has begun goes on");
+    }
+}
+
+#[test]
+fn after_a_run_that_found_runs_missing_the_next_one_waits_an_hour() {
+    for (minutes, wanted) in [(0, "RunsMissing"), (59, "RunsMissing"), (60, "open")] {
+        let mut look = due();
+        let found = look.clocks.own - seconds(60 * minutes);
+        status(&mut look).progress.clock_mark.as_mut().expect("a mark").0 = found;
+        let run = json!({"at": found.to_string(), "outcome": "Refused", "reason": "RunsMissing", "message": ""});
+        status(&mut look).progress.runs = vec![serde_json::from_value(run).expect("a run")];
+        assert_eq!(word(begin(&asked(), &look, &reserve())), wanted, "{minutes} minutes");
     }
 }
 

@@ -30,6 +30,7 @@ use crate::cluster::object::{Kind, Managed};
     printcolumn = r#"{"name":"Remaining","type":"integer","jsonPath":".status.remaining"}"#,
     printcolumn = r#"{"name":"LastRun","type":"date","jsonPath":".status.lastRunAt"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name":"Next","type":"string","priority":1,"jsonPath":".status.next"}"#,
     selectable = ".spec.tenantRef.name",
     selectable = ".status.phase",
     validation = Rule::new("self.metadata.name.size() <= 63")

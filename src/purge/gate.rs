@@ -19,6 +19,12 @@ use crate::retention::schedule::Schedule;
 /// How far clocks may be apart (I13).
 pub const SKEW: SignedDuration = SignedDuration::from_secs(60);
 
+/// Least time between a run that found runs missing and one that deletes.
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// How such a run is remembered.
+const RUNS_MISSING: &str = "RunsMissing";
+
 /// Span over which the budget counts.
 pub const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -46,6 +52,8 @@ pub enum Refusal {
     /// The inventory is not what the last preview showed.
     Changed(String),
     Clock(String),
+    /// Scheduled runs are missing, or the run that found it was only just.
+    RunsMissing(String),
     NotBefore(Timestamp),
     NotPreviewed,
     DryRun,
@@ -81,7 +89,7 @@ impl fmt::Display for Refusal {
             Self::NotEnded(why) => f.write_str(why),
             Self::Doubt(doubt) => write!(f, "{doubt}: everything is kept until a person has looked"),
             Self::Changed(what) => write!(f, "{what}; this run has previewed anew, the next may delete"),
-            Self::Clock(why) => write!(f, "the time is in doubt: {why}"),
+            Self::Clock(why) | Self::RunsMissing(why) => write!(f, "the time is in doubt: {why}"),
             Self::NotBefore(instant) => write!(f, "nothing may be deleted before {}", in_japan(*instant)),
             Self::NotPreviewed => {
                 f.write_str("no run has previewed this purge yet; this one does, the next may delete")
@@ -119,6 +127,7 @@ impl Refusal {
             Self::Doubt(_) => "Doubt",
             Self::Changed(_) => "InventoryChanged",
             Self::Clock(_) => "ClockInDoubt",
+            Self::RunsMissing(_) => RUNS_MISSING,
             Self::NotBefore(_) => "NotDue",
             Self::NotPreviewed => "NotPreviewed",
             Self::DryRun => "DryRun",
@@ -287,10 +296,17 @@ fn not_back(look: &Look, now: Timestamp) -> Result<(), Refusal> {
 }
 
 /// If every clock jumps ahead at once, they agree. What does not jump is how often somebody looked: a run that finds
-/// that more than one scheduled run before it is missing writes the time down and leaves the deleting to the next.
+/// that more than one scheduled run before it is missing writes the time down and leaves the deleting to one that comes
+/// at least an hour later.
 fn nobody_slept(look: &Look, now: Timestamp) -> Result<(), Refusal> {
-    let mark = look.retention.status.as_ref().and_then(|status| status.progress.clock_mark.as_ref());
-    let mark = mark.ok_or_else(|| Refusal::Clock("this is the first run; the next one may delete".into()))?.0;
+    let progress = look.retention.status.as_ref().map(|status| &status.progress);
+    let mark = progress.and_then(|progress| progress.clock_mark.as_ref());
+    let mark = mark.ok_or_else(|| Refusal::RunsMissing("this is the first run; the next one may delete".into()))?.0;
+    let doubted = progress.and_then(|progress| progress.runs.iter().rev().find(|run| run.reason == RUNS_MISSING));
+    if let Some(run) = doubted.filter(|run| now.duration_since(run.at.0) < HOUR) {
+        let said = format!("runs were missing at {}; one that comes an hour after that may delete", in_japan(run.at.0));
+        return Err(Refusal::RunsMissing(said));
+    }
     let schedule = look.retention.spec.schedule.parse::<Schedule>();
     let next = |from: Timestamp| {
         let later = from.checked_add(SignedDuration::from_secs(60)).ok()?;
@@ -298,7 +314,7 @@ fn nobody_slept(look: &Look, now: Timestamp) -> Result<(), Refusal> {
     };
     match next(mark).and_then(next) {
         Some(second) if now < second.checked_add(DAY / 4).unwrap_or(second) => Ok(()),
-        _ => Err(Refusal::Clock(format!(
+        _ => Err(Refusal::RunsMissing(format!(
             "the last run was at {} and scheduled ones are missing since: the clock may have jumped; the next run may delete",
             in_japan(mark)
         ))),

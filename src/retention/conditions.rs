@@ -197,7 +197,7 @@ fn announced(snapshot: &RetentionSnapshot, plan: &Plan) -> Option<Verdict> {
 fn clock(snapshot: &RetentionSnapshot) -> Option<Verdict> {
     let run = last_run(snapshot)?;
     let type_ = ConditionType::ClockTrusted;
-    Some(if run.reason == "ClockInDoubt" {
+    Some(if ["ClockInDoubt", "RunsMissing"].contains(&run.reason.as_str()) {
         Verdict::bad(type_, Reason::ClockInDoubt, run.message)
     } else {
         Verdict::good(type_, "the last run, the API server and the operator's lease told the same time")

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, JobSpec, JobTemplateSpec};
+use k8s_openapi::api::batch::v1::{
+    CronJob, CronJobSpec, JobSpec, JobTemplateSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement,
+    PodFailurePolicyRule,
+};
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, PodSecurityContext, PodSpec, PodTemplateSpec, SeccompProfile, SecurityContext,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::api::{home, labels};
+use crate::cli::exit;
 use crate::cluster::object::{DesiredObject, Owner};
 use crate::retention::ending::held;
 use crate::retention::observe::RetentionSnapshot;
@@ -41,6 +45,18 @@ fn job(snapshot: &RetentionSnapshot, owner: &Owner) -> JobSpec {
     let labels = BTreeMap::from([(labels::RETENTION.to_owned(), owner.name.clone())]);
     JobSpec {
         backoff_limit: Some(2),
+        // A refusal is an answer: asking again ten seconds later would make a doubt that wants a day shorter than a minute.
+        pod_failure_policy: Some(PodFailurePolicy {
+            rules: vec![PodFailurePolicyRule {
+                action: "FailJob".into(),
+                on_exit_codes: Some(PodFailurePolicyOnExitCodesRequirement {
+                    container_name: Some("purge".into()),
+                    operator: "In".into(),
+                    values: vec![exit::REFUSED.into()],
+                }),
+                on_pod_conditions: None,
+            }],
+        }),
         active_deadline_seconds: Some(21600),
         template: PodTemplateSpec {
             metadata: Some(ObjectMeta { labels: Some(labels), ..ObjectMeta::default() }),
