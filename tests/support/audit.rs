@@ -1,4 +1,4 @@
-//! What the API server wrote down about the operator: the only witness of how many calls it makes.
+//! What the API server wrote down about the operator and about purge runs: the only witness of the calls they make.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::eventually;
 use super::plane::Plane;
 
-/// One call of the operator.
+/// One call of the operator, or of a purge run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     pub verb: String,
@@ -17,6 +17,8 @@ pub struct Call {
     pub namespace: String,
     pub name: String,
     pub code: i64,
+    /// What was sent, where the audit policy keeps it: for our own kinds.
+    pub body: Value,
 }
 
 /// A place in the audit log.
@@ -51,10 +53,19 @@ impl Mark {
 
     /// Calls of the operator's identity since the mark, without watches, leases and Events.
     pub async fn calls(&self, plane: &Plane) -> Vec<Call> {
+        self.calls_of(plane, cloudfarm::install::OPERATOR).await
+    }
+
+    /// The same of purge runs.
+    pub async fn purge_calls(&self, plane: &Plane) -> Vec<Call> {
+        self.calls_of(plane, cloudfarm::install::PURGE).await
+    }
+
+    async fn calls_of(&self, plane: &Plane, user: &str) -> Vec<Call> {
         self.flushed(plane).await;
         self.lines(plane)
             .iter()
-            .filter(|line| line["user"]["username"] == "system:serviceaccount:cloudfarm-system:cloudfarm")
+            .filter(|line| line["user"]["username"] == user)
             .map(call)
             .filter(|call| call.verb != "watch" && !call.is_housekeeping())
             .collect()
@@ -91,6 +102,7 @@ fn call(line: &Value) -> Call {
         namespace: text(&target["namespace"]),
         name: text(&target["name"]),
         code: line["responseStatus"]["code"].as_i64().unwrap_or_default(),
+        body: line["requestObject"].clone(),
     }
 }
 
