@@ -6,6 +6,8 @@ mod support;
 #[path = "purge/life.rs"]
 mod life;
 
+#[path = "purge/doubts.rs"]
+mod doubts;
 #[path = "purge/holds.rs"]
 mod holds;
 
@@ -16,12 +18,25 @@ use support::plane::Plane;
 use support::purge::Desk;
 use support::storage::Driver;
 use support::whole::objects;
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// Held for reading by tests that want a cluster in which purges may run.
+static OPEN: RwLock<()> = RwLock::const_new(());
 
 /// The plane with an operator that holds the Lease, a storage driver and a signing key.
-async fn bed() -> (Desk, &'static Driver) {
+async fn bed() -> (Desk, &'static Driver, RwLockReadGuard<'static, ()>) {
+    let turn = OPEN.read().await;
     let plane = Plane::shared();
     operator::shared_leading(plane);
-    (Desk::shared(plane).await, Driver::shared(plane))
+    (Desk::shared(plane).await, Driver::shared(plane), turn)
+}
+
+/// A bed in which something may be wrong that concerns every purge: no other test runs.
+async fn bed_alone() -> (Desk, &'static Driver, RwLockWriteGuard<'static, ()>) {
+    drop(bed().await);
+    let turn = OPEN.write().await;
+    let plane = Plane::shared();
+    (Desk::shared(plane).await, Driver::shared(plane), turn)
 }
 
 /// Uids of everything that holds a customer's work.

@@ -12,7 +12,7 @@ fn annotate(desk: &Desk, tenant: &str, value: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hold_placed_before_the_mark_wins_and_nothing_is_deleted() {
-    let (desk, driver) = bed().await;
+    let (desk, driver, _turn) = bed().await;
     // The plan is the first write of a run, the mark the second: both have been decided on, and not sent.
     for write in 1..=2 {
         let name = format!("hold-before-{write}");
@@ -36,7 +36,7 @@ async fn a_hold_placed_before_the_mark_wins_and_nothing_is_deleted() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_the_mark_the_api_server_refuses_a_hold_aloud_at_every_step() {
-    let (desk, driver) = bed().await;
+    let (desk, driver, _turn) = bed().await;
     let (purger, _) = doomed(&desk, driver, "hold-after", &[]).await;
     let mut tried = 0;
     let ended = purger
@@ -58,7 +58,7 @@ async fn after_the_mark_the_api_server_refuses_a_hold_aloud_at_every_step() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hold_on_the_namespace_alone_stops_a_run_before_and_after_the_mark() {
-    let (desk, driver) = bed().await;
+    let (desk, driver, _turn) = bed().await;
     let handle = ended_tenant(&desk, driver, "hold-on-namespace", &[]).await;
     let purger = due(&desk, "hold-on-namespace").await;
     annotate(&desk, &purger.tenant, "=court");

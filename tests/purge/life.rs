@@ -85,7 +85,7 @@ fn canaries(driver: &Driver, data: &TenantData) -> BTreeMap<String, Option<Vec<u
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenant_ends_comes_back_ends_again_is_erased_down_to_the_volume_and_its_namesake_inherits_nothing() {
-    let (desk, driver) = bed().await;
+    let (desk, driver, _turn) = bed().await;
     let (plane, admin) = (desk.plane, desk.admin.clone());
     let beside = tenant_with_data(plane, driver, "beside", json!({})).await;
     let data = tenant_with_data(plane, driver, "leaving", json!({})).await;

@@ -172,11 +172,16 @@ impl Desk {
         answer.is_ok_and(|review| review.status.is_some_and(|status| status.allowed))
     }
 
-    /// Waits until the purge has this right in both of a tenant's namespaces.
+    /// Waits until the purge has this right on ConfigMaps, and so on everything of that role.
     async fn granted(&self, tenant: &str, verb: &str) {
+        self.granted_for(tenant, verb, "", "configmaps").await;
+    }
+
+    /// Waits until the purge has this right in both of a tenant's namespaces.
+    pub async fn granted_for(&self, tenant: &str, verb: &str, group: &str, resource: &str) {
         for namespace in [home::customer_namespace(tenant), home::derived_namespace(tenant)] {
-            eventually(&format!("the purge to be allowed to {verb} in {namespace}"), || async {
-                self.may(verb, "", "configmaps", &namespace).await.then_some(())
+            eventually(&format!("the purge to be allowed to {verb} {resource} in {namespace}"), || async {
+                self.may(verb, group, resource, &namespace).await.then_some(())
             })
             .await;
         }
