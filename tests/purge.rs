@@ -5,6 +5,10 @@ mod support;
 
 #[path = "purge/life.rs"]
 mod life;
+#[path = "purge/switches.rs"]
+mod switches;
+#[path = "purge/vanished.rs"]
+mod vanished;
 
 #[path = "purge/doubts.rs"]
 mod doubts;

@@ -35,19 +35,29 @@ async fn strategies(desk: &Desk, tenant: &str) -> Vec<Value> {
     all.iter().map(|machine| machine.data["spec"]["runStrategy"].clone()).collect()
 }
 
-/// How many people the customer's bindings let in; taking data along is no login.
-async fn logins(desk: &Desk, tenant: &str) -> usize {
+/// How many people each of the customer's bindings lets in.
+async fn bindings(desk: &Desk, tenant: &str) -> Vec<(String, usize)> {
     let kind = world::resource("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings");
     let api =
         kube::Api::<kube::api::DynamicObject>::namespaced_with(desk.admin.clone(), &format!("cf-{tenant}"), &kind);
     let all = api.list(&ListParams::default()).await.expect("a list").items;
-    let doors = all.iter().filter(|binding| {
-        binding.name_any().starts_with("cloudfarm-tenant") && binding.name_any() != "cloudfarm-tenant-export"
-    });
-    doors.map(|binding| binding.data["subjects"].as_array().map_or(0, Vec::len)).sum()
+    let doors = all.iter().filter(|binding| binding.name_any().starts_with("cloudfarm-tenant"));
+    let people = |binding: &kube::api::DynamicObject| binding.data["subjects"].as_array().map_or(0, Vec::len);
+    doors.map(|binding| (binding.name_any(), people(binding))).collect()
 }
 
-async fn closed(desk: &Desk, tenant: &str) {
+/// How many people get in; taking data along is no login.
+async fn logins(desk: &Desk, tenant: &str) -> usize {
+    let all = bindings(desk, tenant).await;
+    all.iter().filter(|(name, _)| name != "cloudfarm-tenant-export").map(|(_, people)| people).sum()
+}
+
+/// How many people may do anything at all.
+pub async fn subjects(desk: &Desk, tenant: &str) -> usize {
+    bindings(desk, tenant).await.iter().map(|(_, people)| people).sum()
+}
+
+pub async fn closed(desk: &Desk, tenant: &str) {
     eventually("VMs halted and logins closed", || async {
         let halted = strategies(desk, tenant).await.iter().all(|strategy| strategy == "Halted");
         (halted && logins(desk, tenant).await == 0).then_some(())
@@ -55,7 +65,7 @@ async fn closed(desk: &Desk, tenant: &str) {
     .await;
 }
 
-async fn open(desk: &Desk, tenant: &str) {
+pub async fn open(desk: &Desk, tenant: &str) {
     eventually("VMs running and logins open", || async {
         let running = strategies(desk, tenant).await.iter().all(|strategy| strategy != "Halted");
         (running && logins(desk, tenant).await > 0).then_some(())
