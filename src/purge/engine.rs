@@ -215,6 +215,9 @@ impl<W: World> Run<'_, W> {
     async fn purge(&mut self) -> Result<Ended, Stop> {
         let wanted = self.progress.purge.as_ref().map(|purge| purge.plan_hash.clone()).unwrap_or_default();
         let plan = Plan::stored(self.world.plan().await?.as_deref(), &wanted)?;
+        // What stops the purge is told before what it brings about: the operator takes the rights away for the same reason.
+        let look = self.world.look().await?;
+        gate::always(self.asked, &look).map_err(Stop::Refused)?;
         for step in Step::ALL {
             self.step(&plan, step).await?;
         }

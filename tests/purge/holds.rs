@@ -42,7 +42,7 @@ async fn after_the_mark_the_api_server_refuses_a_hold_aloud_at_every_step() {
     let ended = purger
         .run_and_before_each(async |write| {
             let marked = purger.status().await.progress.purge.is_some();
-            assert_eq!(marked, write > 2, "the mark is the second write");
+            assert!(!marked || write > 2, "the mark is the second write at the earliest");
             if marked {
                 let said = desk.decide("dpo-one", "hold-after", hold("dpo-one")).await.expect_err("too late");
                 assert!(said.contains("a purge that has begun cannot be held"), "{said}");

@@ -174,18 +174,19 @@ async fn as_many_people_as_asked_for_have_to_approve_each_for_himself_and_none_b
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn records_whose_period_runs_stay_with_exactly_their_namespace() {
     let (desk, driver, _turn) = bed().await;
-    let record = |name: &str, class: Option<&str>| {
+    let record = |name: &str, labels: Value| {
         json!({
             "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": {"name": name, "namespace": "cfd-records", "labels": {"cloudfarm.dev/record": class}},
+            "metadata": {"name": name, "namespace": "cfd-records", "labels": labels},
         })
     };
+    let of = |class: &str| json!({"cloudfarm.dev/record": class});
     let handle = ended_tenant(&desk, driver, "records", &[]).await;
     super::support::eventually("the derived namespace", || async {
         desk.plane.try_kubectl(&["get", "namespace", "cfd-records"], None).0.then_some(())
     })
     .await;
-    let all = [record("access-log", Some("access")), record("notices", Some("notices")), record("report", None)];
+    let all = [record("access-log", of("access")), record("notices", of("notices")), record("report", json!({}))];
     super::support::world::apply(desk.plane, &all);
     let purger = due(&desk, "records").await;
     purger.preview().await;
