@@ -84,10 +84,12 @@ async fn erased(desk: &Desk, driver: &Driver, purger: &Purger, handle: &str, cle
     }
 }
 
-/// One run after the other until it is over: the n-th is broken at the write that `at` says. Returns how many it took.
-async fn runs(purger: &Purger, what: &str, at: impl Fn(usize) -> Option<(usize, Break)>) -> usize {
+/// One run after the other until it is over: each is broken at the write that `at` says by its number and by whether
+/// the purge has begun. Returns how many it took.
+async fn runs(purger: &Purger, what: &str, at: impl Fn(usize, bool) -> Option<(usize, Break)>) -> usize {
+    let mut begun = false;
     for number in 1..=RUNS {
-        let faults = at(number).map_or_else(Faults::default, |(write, how)| Faults::at(write, how));
+        let faults = at(number, begun).map_or_else(Faults::default, |(write, how)| Faults::at(write, how));
         // The operator gives and takes rights meanwhile; what a run could not do, the next one does.
         if let Some(Ok(ended)) = purger.try_run(&faults).await
             && (ended.outcome == RunOutcome::Purged || ended.reason == "Purged")
@@ -95,6 +97,7 @@ async fn runs(purger: &Purger, what: &str, at: impl Fn(usize) -> Option<(usize, 
             return number;
         }
         let purge = purger.status().await.progress.purge;
+        begun = purge.is_some();
         if purge.is_some_and(|purge| purge.state == PurgeState::Purged) {
             return number;
         }
@@ -145,12 +148,12 @@ async fn whatever_write_of_a_purge_breaks_in_whatever_way_the_end_is_the_same_an
                 let what = format!("{name}: {how:?} at {single:?} of {writes} writes");
                 let mark = Mark::now(desk.plane);
                 let (purger, handle) = doomed(desk, driver, &name, &[]).await;
-                // A run that was killed after its write has made progress by one; another one must be let through first.
+                // A write that took effect is progress by one; before another, one must be let through. Up to the mark every
+                // run begins anew.
                 let creep = if how.commits() { 1 } else { 2 };
-                runs(&purger, &what, |run| match single {
+                runs(&purger, &what, |run, begun| match single {
                     Some(at) => (run == 1).then_some((at, how)),
-                    None if run == 1 => Some((1, how)),
-                    None => Some((creep, how)),
+                    None => Some((if begun { creep } else { run }, how)),
                 })
                 .await;
                 erased(desk, driver, &purger, &handle, clean, &mark, &what).await;
@@ -175,7 +178,7 @@ async fn two_runs_at_once_over_the_same_tenant_delete_nothing_twice_and_certify_
         let (purger, handle) = doomed(&desk, driver, &name, &[]).await;
         let (one, other) = tokio::join!(purger.run(), purger.run());
         let what = format!("{one:?} and {other:?}");
-        runs(&purger, &what, |_| None).await;
+        runs(&purger, &what, |_, _| None).await;
         let trail = trail(&mark.purge_calls(desk.plane).await, &purger);
         erased(&desk, driver, &purger, &handle, &trail, &mark, &what).await;
         desk.verified().await;
@@ -218,7 +221,7 @@ async fn an_operator_that_dies_at_each_of_its_writes_around_a_purge_changes_noth
             let handle = ended_tenant(&desk, driver, name, &[]).await;
             let purger = due(&desk, name).await;
             purger.preview().await;
-            let runs = runs(&purger, name, |_| None).await;
+            let runs = runs(&purger, name, |_, _| None).await;
             erased(&desk, driver, &purger, &handle, &clean, &mark, name).await;
             told.send(()).ok();
             runs
@@ -248,8 +251,8 @@ async fn a_run_that_dies_between_the_chain_and_its_last_word_is_not_certified_tw
             let ((dies, _), (comes, _)) =
                 tokio::join!(doomed(desk, driver, &name, &[]), doomed(desk, driver, &after, &[]));
             dies.try_run(&Faults::at(at, how)).await;
-            runs(&comes, &after, |_| None).await;
-            runs(&dies, &name, |_| None).await;
+            runs(&comes, &after, |_, _| None).await;
+            runs(&dies, &name, |_, _| None).await;
         })
         .buffer_unordered(AT_ONCE)
         .collect::<Vec<()>>()
@@ -275,6 +278,6 @@ async fn an_operator_that_is_down_lets_no_purge_go_on() {
     desk.plane.kubectl(&["delete", "lease", "cloudfarm", "-n", "cloudfarm-system"], None);
     assert!(purger.refused("ClockInDoubt").await.contains("the operator's lease does not tell it"));
     let operator = Operator::leading(desk.plane, Faults::default()).await;
-    runs(&purger, "down", |_| None).await;
+    runs(&purger, "down", |_, _| None).await;
     operator.stop().await;
 }

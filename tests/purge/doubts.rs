@@ -182,6 +182,49 @@ async fn a_finalizer_of_others_is_named_never_taken_off_and_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_namespace_made_anew_under_the_name_of_one_that_went_is_never_entered_and_nothing_is_certified() {
+    let (desk, driver, _turn) = bed().await;
+    let (mut purger, _) = doomed(&desk, driver, "renewed", &[]).await;
+    let keeps = json!({
+        "apiVersion": "v1", "kind": "LimitRange",
+        "metadata": {"name": "theirs", "namespace": "cfd-renewed", "finalizers": ["backup.example/running"]},
+        "spec": {"limits": []},
+    });
+    apply(desk.plane, &[keeps]);
+    purger.patience = std::time::Duration::from_secs(3);
+    purger.refused("InventoryChanged").await;
+    eventually("the first namespace to be gone, and the second not", || async {
+        purger.refused("Blocked").await;
+        desk.plane.try_kubectl(&["get", "namespace", "cf-renewed"], None).1.contains("NotFound").then_some(())
+    })
+    .await;
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "cf-renewed"}});
+    apply(desk.plane, &[namespace, config_map("cf-renewed", "of-somebody", json!({}))]);
+    desk.plane.kubectl(
+        &[
+            "patch",
+            "limitrange",
+            "theirs",
+            "-n",
+            "cfd-renewed",
+            "--type=merge",
+            "-p",
+            r#"{"metadata":{"finalizers":null}}"#,
+        ],
+        None,
+    );
+    let there = work(&desk, "renewed").await;
+    let said = purger.refused("Doubt").await;
+    assert!(said.contains("namespace cf-renewed has uid"), "{said}");
+    assert!(there.contains_key("ConfigMap cf-renewed/of-somebody") && purger.certificate().await.is_none());
+    let after = work(&desk, "renewed").await;
+    assert!(there.iter().all(|(key, uid)| key.contains("cfd-renewed") || after.get(key) == Some(uid)), "{after:?}");
+    desk.plane.kubectl(&["delete", "namespace", "cf-renewed"], None);
+    purger.patience = std::time::Duration::from_secs(20);
+    purger.purged().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kind_that_cannot_be_listed_is_a_doubt_and_goes_on_once_it_may_be_read() {
     let (desk, driver, _turn) = bed_alone().await;
     let crd = json!({
