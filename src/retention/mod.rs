@@ -34,7 +34,9 @@ pub async fn reconcile(retention: Retention, context: Arc<Context>) -> Result<Ac
     let plan = desired::desired(&snapshot);
     let applied = context.cluster.apply(&plan.desired).await;
     let status = status::status(&snapshot, &plan, &applied);
-    let action = context.report(&snapshot.retention, &status, &applied, plan.next_change(&snapshot)).await;
+    // Nothing wakes a pass for what only this one wrote down.
+    let next = if status::pins_anew(&snapshot, &status) { Some(snapshot.now) } else { plan.next_change(&snapshot) };
+    let action = context.report(&snapshot.retention, &status, &applied, next).await;
     if snapshot.retention.status.as_ref().map(|before| &before.purge_not_before) != Some(&status.purge_not_before) {
         // The Tenant says the same date.
         context.triggers.tenant(&snapshot.retention.spec.tenant_ref.name);

@@ -9,7 +9,9 @@ pub mod cel;
 pub mod faults;
 pub mod operator;
 pub mod plane;
+pub mod purge;
 pub mod storage;
+pub mod whole;
 pub mod world;
 
 use std::time::Duration;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use cloudfarm::install::OPERATOR_ACCOUNT;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
@@ -97,7 +98,7 @@ impl Plane {
         Client::try_from(self.config().await).expect("client")
     }
 
-    /// A token of a service account of ours.
+    /// A token of one of our service accounts.
     fn token(&self, account: &str) -> String {
         let token = self.kubectl(&["create", "token", account, "-n", "cloudfarm-system", "--duration=24h"], None);
         token.trim().to_owned()
@@ -105,10 +106,10 @@ impl Plane {
 
     /// A kubeconfig file with the operator's token, for an operator that is a process of its own.
     pub fn operator_kubeconfig(&self, identity: &str) -> PathBuf {
-        self.kubeconfig_of("cloudfarm", identity)
+        self.kubeconfig_of(OPERATOR_ACCOUNT, identity)
     }
 
-    /// A kubeconfig file with the token of a service account of ours.
+    /// A kubeconfig file with the token of one of our service accounts.
     pub fn kubeconfig_of(&self, account: &str, identity: &str) -> PathBuf {
         let admin = self.kubectl(&["config", "view", "--raw", "--minify", "-o", "json"], None);
         let mut kubeconfig: serde_json::Value = serde_json::from_str(&admin).expect("JSON");
@@ -120,8 +121,13 @@ impl Plane {
 
     /// A client's config with the token of the operator's service account: its rights and no more.
     pub async fn operator_config(&self) -> Config {
+        self.config_of(OPERATOR_ACCOUNT).await
+    }
+
+    /// The same for one of our service accounts.
+    pub async fn config_of(&self, account: &str) -> Config {
         let mut config = self.config().await;
-        config.auth_info = kube::config::AuthInfo { token: Some(self.token("cloudfarm").into()), ..Default::default() };
+        config.auth_info = kube::config::AuthInfo { token: Some(self.token(account).into()), ..Default::default() };
         cloudfarm::operator::client_config(config)
     }
 }
