@@ -12,7 +12,7 @@ use cloudfarm::api::home;
 use cloudfarm::api::retention::{EvidenceReference, Progress};
 use cloudfarm::evidence::certificate::{Certificate, Signed, Software};
 use cloudfarm::evidence::signing::SigningKey;
-use cloudfarm::purge::look::{Asked, Look, Reserve};
+use cloudfarm::purge::look::{Asked, Look, Reserve, records_as_of};
 use cloudfarm::purge::plan::{Inventory, Item};
 use cloudfarm::purge::world::{ItemState, Lost, Seen, World};
 use kube::ResourceExt;
@@ -34,7 +34,7 @@ pub const FAULTS: [Fault; 6] =
     [Fault::LostBefore, Fault::LostAfter, Fault::Conflict, Fault::Refused, Fault::KilledBefore, Fault::KilledAfter];
 
 /// How often a run rests before its patience is over.
-const PATIENCE: u32 = 6;
+const PATIENCE: u32 = 30;
 
 pub struct Eyes {
     pub cluster: Rc<RefCell<Cluster>>,
@@ -134,8 +134,10 @@ impl World for Eyes {
         self.call(|cluster| {
             cluster.objects.settle();
             let look = cluster.look(&self.asked.retention)?;
-            let pinned = look.retention.status.unwrap_or_default().pinned.unwrap_or_default().namespace_uids;
-            Ok(cluster.objects.inventory(&look.retention.spec.tenant_ref.name, &pinned, look.clocks.own))
+            let status = look.retention.status.clone().unwrap_or_default();
+            let now = records_as_of(&look);
+            let pinned = status.pinned.unwrap_or_default().namespace_uids;
+            Ok(cluster.objects.inventory(&look.retention.spec.tenant_ref.name, &pinned, now))
         })
         .await
     }

@@ -82,7 +82,7 @@ impl History {
             people::calm(&mut history.cluster.borrow_mut(), tenant);
         }
         history.pass();
-        history.until(end + hours(24 * 480));
+        history.until(end + hours(24 * 150));
         history.at_the_end();
         history.played()
     }
@@ -290,8 +290,9 @@ impl History {
         let waits = |run: &RunRecord| match run.reason.as_str() {
             "ClockInDoubt" => cloudfarm::purge::gate::time(&cluster.clocks()).is_err() || run.message.contains("seen"),
             "OverBudget" => cluster.per_day == 0,
+            "Blocked" => cluster.objects.all.values().any(|object| object.deleting && !object.finalizers.is_empty()),
             reason => [
-                "NotDue", "Suspended", "HoldPlaced", "NoEndDate", "DryRun", "ApprovalMissing", "Stopped", "Blocked",
+                "NotDue", "Suspended", "HoldPlaced", "NoEndDate", "DryRun", "ApprovalMissing", "Stopped", "Doubt",
             ]
             .contains(&reason),
         };
@@ -315,7 +316,7 @@ impl History {
             let status = life.status.clone().unwrap_or_default();
             let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
             let told = ready.map(|ready| format!("{} {}", ready.status, ready.message)).unwrap_or_default();
-            let for_a_person = told.starts_with("False") && ["declared again", "is in the way"].iter().any(|why| told.contains(why));
+            let for_a_person = told.starts_with("False") && ["declared again", "pinned is none"].iter().any(|why| told.contains(why));
             if late && phase(&life) != Some(RetentionPhase::Purged) && !for_a_person {
                 let (name, runs) = (life.name_any(), status.progress.runs.last().map(|run| run.message.clone()));
                 cluster.breach(format!("{name}: forgotten; it says {told}; the last run: {runs:?}"));
