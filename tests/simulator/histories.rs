@@ -306,6 +306,9 @@ impl History {
 
     /// Nothing is forgotten: months after everything was put right, what had to go is gone.
     pub fn at_the_end(&mut self) {
+        if !self.cluster.borrow().breaches.is_empty() {
+            return;
+        }
         self.pass();
         let mut cluster = self.cluster.borrow_mut();
         let now = cluster.now;
@@ -316,7 +319,7 @@ impl History {
             let status = life.status.clone().unwrap_or_default();
             let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
             let told = ready.map(|ready| format!("{} {}", ready.status, ready.message)).unwrap_or_default();
-            let for_a_person = told.starts_with("False") && ["declared again", "pinned is none"].iter().any(|why| told.contains(why));
+            let for_a_person = told.starts_with("False") && ["declared again", "pinned is", "cannot be read"].iter().any(|why| told.contains(why));
             if late && phase(&life) != Some(RetentionPhase::Purged) && !for_a_person {
                 let (name, runs) = (life.name_any(), status.progress.runs.last().map(|run| run.message.clone()));
                 cluster.breach(format!("{name}: forgotten; it says {told}; the last run: {runs:?}"));

@@ -64,7 +64,7 @@ impl Book {
     pub fn due(&self) -> Option<Timestamp> {
         let (date, since) = self.known.clone().filter(|known| Some(&known.0) == self.end().as_ref())?;
         let ends = format!("{date}T15:00:00Z").parse::<Timestamp>().ok()?;
-        let wished = self.wished.filter(|_| self.wish && self.says.is_some());
+        let wished = self.wished.filter(|_| self.wish && (self.says.is_some() || self.begun));
         let kept = wished.map_or(ends + DAY * i32::try_from(self.grace).ok()?, |wished| ends.max(wished + DAY));
         Some(kept.max(since + DAY))
     }

@@ -156,7 +156,16 @@ impl Cluster {
             status.progress.purge.as_ref().is_some_and(|purge| purge.state == PurgeState::Purged)
                 && status.pinned.as_ref().is_some_and(|pinned| pinned.tenant_uid != uid)
         });
-        if proof { format!("{tenant}-{uid}") } else { tenant.to_owned() }
+        if !proof {
+            return tenant.to_owned();
+        }
+        let goes_on = |found: &&Retention| {
+            let progress = found.status.as_ref().map(|status| &status.progress);
+            let purge = progress.and_then(|progress| progress.purge.as_ref());
+            found.spec.tenant_ref.name == tenant && purge.is_none_or(|it| it.state != PurgeState::Purged)
+        };
+        let standing = self.retentions.values().filter(goes_on).map(ResourceExt::name_any).min();
+        standing.unwrap_or_else(|| format!("{tenant}-{uid}"))
     }
 
     /// Makes a Retention with the defaults, as the Tenant's pass does.
@@ -280,7 +289,8 @@ impl Cluster {
             _ => {}
         }
         if state(progress) == Some(PurgeState::Purged) && state(&before) != Some(PurgeState::Purged) {
-            self.check_purged(&name, &uid);
+            let began = progress.purge.as_ref().map(|purge| purge.started_at.0);
+            self.check_purged(&name, &uid, began);
         }
         let version = self.next_version();
         let found = self.retentions.get_mut(&name).expect("it is there");
@@ -289,14 +299,14 @@ impl Cluster {
         Ok(())
     }
 
-    fn check_purged(&mut self, name: &str, uid: &str) {
-        let now = self.now;
+    fn check_purged(&mut self, name: &str, uid: &str, began: Option<Timestamp>) {
+        let (now, began) = (self.now, began.unwrap_or(self.now));
         let tenant = uid.split('.').next().unwrap_or_default();
         let derived = home::derived_namespace(tenant);
         let keeps =
-            self.objects.all.values().any(|object| object.era == uid && object.kept_until.is_some_and(|until| until > now));
+            self.objects.all.values().any(|object| object.era == uid && object.kept_until.is_some_and(|until| until > began));
         let stays = |object: &&crate::objects::Object| {
-            let records = object.kept_until.is_some_and(|until| until > now);
+            let records = object.kept_until.is_some_and(|until| until > began);
             let walls = ["networkpolicies", "namespaces"].contains(&object.kind) || object.name == "kube-root-ca.crt";
             let there = object.namespace.as_ref().unwrap_or(&object.name) == &derived;
             keeps && (records || walls && there)
