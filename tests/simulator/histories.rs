@@ -40,6 +40,7 @@ pub struct History {
     jumps: bool,
     /// Last runs that found nothing to do, at which count of changes.
     idle: BTreeMap<String, u64>,
+    next_passes: BTreeMap<&'static str, Timestamp>,
     next_pass: Option<Timestamp>,
     /// When clocks are set right again.
     mend: Option<Timestamp>,
@@ -65,6 +66,7 @@ impl History {
             runs: 0,
             jumps,
             idle: BTreeMap::new(),
+            next_passes: BTreeMap::new(),
             next_pass: None,
             mend: None,
             backup: BTreeMap::new(),
@@ -81,7 +83,7 @@ impl History {
         for tenant in TENANTS {
             people::calm(&mut history.cluster.borrow_mut(), tenant);
         }
-        history.pass();
+        history.pass(&TENANTS);
         history.until(end + hours(24 * 150));
         history.at_the_end();
         history.played()
@@ -104,6 +106,7 @@ impl History {
     pub fn until(&mut self, end: Timestamp) {
         let mut next_deed = self.next_deed();
         loop {
+            let mut touched = TENANTS.to_vec();
             let now = self.cluster.borrow().now;
             let run = self.next_run();
             let deed = Some(next_deed).filter(|_| !self.calm);
@@ -128,12 +131,13 @@ impl History {
             } else if Some(at) == run_at {
                 if let Some((_, name, job)) = run {
                     self.night(&name, &job);
+                    touched.retain(|tenant| job.uid.starts_with(&format!("{tenant}.")));
                 }
             } else {
                 self.deed();
                 next_deed = self.next_deed();
             }
-            self.pass();
+            self.pass(&touched);
         }
     }
 
@@ -193,13 +197,18 @@ impl History {
         }
     }
 
-    pub fn pass(&mut self) {
+    pub fn pass(&mut self, tenants: &[&'static str]) {
         let mut cluster = self.cluster.borrow_mut();
-        let next = TENANTS.map(|tenant| operator::pass(&mut cluster, tenant));
+        for tenant in tenants {
+            match operator::pass(&mut cluster, tenant) {
+                Some(next) => self.next_passes.insert(tenant, next),
+                None => self.next_passes.remove(tenant),
+            };
+        }
         // The operator's clock may be ahead; an instant that it means comes when it believes so.
         let ahead = cluster.operators_time().duration_since(cluster.now);
         let now = cluster.now;
-        let next = next.into_iter().flatten().map(|at| at - ahead).filter(|at| *at > now).min();
+        let next = self.next_passes.values().map(|at| *at - ahead).filter(|at| *at > now).min();
         self.next_pass = next.map(|at| at + SignedDuration::from_secs(1));
     }
 
@@ -212,7 +221,7 @@ impl History {
 
     fn run_of(&self, name: &str, job: &Job) -> Option<Timestamp> {
         let cluster = self.cluster.borrow();
-        let schedule = job.schedule.parse::<Schedule>().ok()?;
+        let schedule = schedule(&job.schedule)?;
         let now = cluster.now + SignedDuration::from_secs(1);
         if self.idle.get(name) != Some(&cluster.changes) {
             return schedule.next(now);
@@ -275,7 +284,7 @@ impl History {
             return;
         }
         let trusted = cloudfarm::purge::gate::time(&cluster.clocks()).is_ok();
-        let before = job.schedule.parse::<Schedule>().ok().and_then(|schedule| before(&schedule, cluster.now));
+        let before = schedule(&job.schedule).and_then(|schedule| before(&schedule, cluster.now));
         let Some(before) = before.filter(|_| trusted) else { return };
         if let Some(status) = cluster.retentions.get_mut(name).and_then(|found| found.status.as_mut()) {
             let mark = status.progress.clock_mark.as_ref().map_or(before, |mark| mark.0.max(before));
@@ -309,7 +318,7 @@ impl History {
         if !self.cluster.borrow().breaches.is_empty() {
             return;
         }
-        self.pass();
+        self.pass(&TENANTS);
         let mut cluster = self.cluster.borrow_mut();
         let now = cluster.now;
         let lives: Vec<Retention> = cluster.retentions.values().cloned().collect();
@@ -327,6 +336,13 @@ impl History {
         }
         cluster.check_chain();
     }
+}
+
+/// Reading a schedule is what costs most in a virtual night, so it is read once.
+fn schedule(text: &str) -> Option<Rc<Schedule>> {
+    thread_local!(static READ: RefCell<BTreeMap<String, Option<Rc<Schedule>>>> = RefCell::default());
+    let read = |text: &str| text.parse::<Schedule>().ok().map(Rc::new);
+    READ.with_borrow_mut(|known| known.entry(text.to_owned()).or_insert_with(|| read(text)).clone())
 }
 
 /// The last time of a schedule before an instant.

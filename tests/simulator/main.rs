@@ -7,6 +7,7 @@
 
 mod eyes;
 mod histories;
+mod interleavings;
 mod model;
 mod objects;
 mod operator;
@@ -16,7 +17,7 @@ mod world;
 
 use histories::History;
 
-const HISTORIES: u64 = 300;
+const HISTORIES: u64 = 150;
 
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))

@@ -49,6 +49,7 @@ pub struct Job {
 }
 
 /// The cluster, and the books that the model keeps about it.
+#[derive(Clone)]
 pub struct Cluster {
     pub now: Timestamp,
     pub skew: Skew,
