@@ -12,6 +12,7 @@ use cloudfarm::api::home;
 use cloudfarm::api::retention::{EvidenceReference, Progress};
 use cloudfarm::evidence::certificate::{Certificate, Signed, Software};
 use cloudfarm::evidence::signing::SigningKey;
+use cloudfarm::purge::certificate::{Chain, Link, link};
 use cloudfarm::purge::look::{Asked, Look, Reserve, records_as_of};
 use cloudfarm::purge::plan::{Inventory, Item};
 use cloudfarm::purge::world::{ItemState, Lost, Seen, World};
@@ -179,6 +180,7 @@ impl World for Eyes {
             cluster.exactly(item, seen)?;
             cluster.admit(&self.asked.uid, item)?;
             cluster.check(&self.asked.retention, item, verdict);
+            cluster.check_hold(&self.asked.retention, item);
             cluster.objects.ask_deletion(&item.uid);
             Ok(())
         })
@@ -204,33 +206,29 @@ impl World for Eyes {
     }
 
     async fn certify(&self, certificate: Certificate) -> Result<EvidenceReference, Lost> {
-        let (head, signed) = self
+        let (chain, signed) = self
             .call(|cluster| {
                 let head = cluster.head.clone();
                 let length = u64::try_from(cluster.hashes.len()).unwrap_or_default();
+                let chain = Chain { head: head.clone(), length, recent: cluster.hashes.clone() };
                 let record = cluster.records.get_mut(&self.asked.uid);
                 let record = record.ok_or_else(|| Lost::Refused("no record".into()))?;
                 let stored = record.certificate.as_ref().and_then(|text| serde_json::from_str::<Signed>(text).ok());
-                let stored = stored.filter(|stored| stored.certificate.plan_sha256 == certificate.plan_sha256);
-                let in_chain = |signed: &Signed| {
-                    signed.certificate.previous_sha256 == head
-                        || signed.certificate.sha256().is_ok_and(|hash| hash == head)
+                let certificate = match link(&chain, stored, certificate) {
+                    Link::Stands(signed) => return Ok((chain, *signed)),
+                    Link::Sign(certificate) => *certificate,
                 };
-                if let Some(signed) = stored.filter(in_chain) {
-                    return Ok((head, signed));
-                }
                 let software = Software { version: "0.1.0".into(), sha256: "5a".repeat(32) };
-                let certificate =
-                    Certificate { software, previous_sha256: head.clone(), sequence: length, ..certificate };
+                let certificate = Certificate { software, ..certificate };
                 let signed = key().sign(certificate).map_err(|error| Lost::Refused(error.to_string()))?;
                 record.certificate = Some(signed.to_json().expect("JSON"));
-                Ok((head, signed))
+                Ok((chain, signed))
             })
             .await?;
         let sha256 = signed.certificate.sha256().expect("JSON");
-        if head != sha256 {
+        if !chain.has(&sha256) {
             self.call(|cluster| {
-                if cluster.head != head {
+                if cluster.head != chain.head {
                     return Err(Lost::Unexpected("the chain has changed".into()));
                 }
                 cluster.head.clone_from(&sha256);
