@@ -17,8 +17,8 @@ use crate::operator;
 use crate::people::{Deed, apply, asked, day};
 use crate::world::{Cluster, phase};
 
-const PLUM: &str = "plum";
-const PEAR: &str = "pear";
+pub const PLUM: &str = "plum";
+pub const PEAR: &str = "pear";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Act {
@@ -33,7 +33,7 @@ enum Act {
 const ACTS: [Act; 6] = [Act::Hold, Act::HoldNamespace, Act::Release, Act::Later, Act::Pass, Act::Crash];
 
 /// Two tenants whose purges are due tonight and were previewed last night; both runs are alike.
-fn tonight(guarded: bool) -> Cluster {
+pub fn tonight(guarded: bool) -> Cluster {
     let start = "2026-06-01T00:00:00Z".parse().expect("an instant");
     let cluster = Rc::new(RefCell::new(Cluster::new(start, guarded)));
     let last_day = day(start, 10);
@@ -57,7 +57,7 @@ fn tonight(guarded: bool) -> Cluster {
     ready
 }
 
-fn uid(cluster: &Rc<RefCell<Cluster>>, tenant: &str) -> String {
+pub fn uid(cluster: &Rc<RefCell<Cluster>>, tenant: &str) -> String {
     cluster.borrow().retentions[tenant].uid().unwrap_or_default()
 }
 
@@ -117,7 +117,7 @@ fn play(tonight: &Cluster, acts: &[(usize, Act)]) -> Rc<RefCell<Cluster>> {
 }
 
 /// How many calls the longest run makes.
-const CALLS: usize = 150;
+pub const CALLS: usize = 150;
 
 #[test]
 fn a_hold_or_the_purge_wins_at_every_point_and_never_both() {

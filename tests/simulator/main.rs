@@ -6,6 +6,7 @@
 #![allow(clippy::expect_used, clippy::panic)] // a test ends where it fails
 
 mod eyes;
+mod found;
 mod histories;
 mod interleavings;
 mod model;
@@ -42,7 +43,7 @@ fn ten_years_of_random_histories_erase_nothing_early_held_or_wide_and_forget_not
             eprintln!("CLOUDFARM_SEED={seed}: {breach}");
         }
         faults.extend((!played.breaches.is_empty()).then_some(seed));
-        if faults.len() >= 5 {
+        if faults.len() >= usize::try_from(setting("CLOUDFARM_STOP").unwrap_or(5)).unwrap_or(5) {
             break;
         }
     }
