@@ -6,7 +6,9 @@ use super::look::Look;
 use super::plan::{Item, Plan};
 use crate::api::jst::in_japan;
 use crate::api::retention::Progress;
-use crate::evidence::certificate::{CLAUSE, Certificate, ErasedObject, KeptRecords, NO_PREVIOUS, Signed, Software, VERSION};
+use crate::evidence::certificate::{
+    CLAUSE, Certificate, ErasedObject, KeptRecords, NO_PREVIOUS, Signed, Software, VERSION,
+};
 use crate::retention::ending::approvers;
 
 /// How volumes and snapshots are erased: their storage driver deletes them and their API objects are read back as gone.

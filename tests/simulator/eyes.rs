@@ -254,9 +254,8 @@ impl Cluster {
     /// The preconditions of a write: exactly this uid in exactly this version.
     fn exactly(&self, item: &Item, seen: &Seen) -> Result<(), Lost> {
         let there = self.objects.at(item);
-        let same = there.is_some_and(|object| {
-            object.uid == item.uid && object.version.to_string() == seen.resource_version
-        });
+        let same =
+            there.is_some_and(|object| object.uid == item.uid && object.version.to_string() == seen.resource_version);
         if same { Ok(()) } else { Err(Lost::Unexpected("it is another object, or has changed".into())) }
     }
 

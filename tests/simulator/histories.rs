@@ -29,7 +29,6 @@ pub struct Played {
     pub deletes: usize,
     pub purged: usize,
     pub runs: usize,
-    pub lateness: Vec<i64>,
 }
 
 pub struct History {
@@ -98,7 +97,6 @@ impl History {
             deletes: cluster.deletes,
             purged,
             runs: self.runs,
-            lateness: cluster.lateness.clone(),
         }
     }
 
@@ -239,10 +237,14 @@ impl History {
         let tries = if self.calm { 1 } else { 1 + self.random.below(2) };
         for _ in 0..tries {
             let faulty = !self.calm && self.random.once_in(4);
-            let mut fault = || faulty.then(|| (usize::try_from(self.random.below(90)).unwrap_or(0), *self.random.one_of(&FAULTS)));
+            let mut fault =
+                || faulty.then(|| (usize::try_from(self.random.below(90)).unwrap_or(0), *self.random.one_of(&FAULTS)));
             let mut eyes = vec![Eyes::new(self.cluster.clone(), people::asked(name, &job.uid), fault())];
             if !self.calm && self.random.once_in(8) {
-                let fault = self.random.once_in(3).then(|| (usize::try_from(self.random.below(90)).unwrap_or(0), *self.random.one_of(&FAULTS)));
+                let fault = self
+                    .random
+                    .once_in(3)
+                    .then(|| (usize::try_from(self.random.below(90)).unwrap_or(0), *self.random.one_of(&FAULTS)));
                 eyes.push(Eyes::new(self.cluster.clone(), people::asked(name, &job.uid), fault));
             }
             self.runs += eyes.len();
@@ -300,10 +302,10 @@ impl History {
             "ClockInDoubt" => cloudfarm::purge::gate::time(&cluster.clocks()).is_err() || run.message.contains("seen"),
             "OverBudget" => cluster.per_day == 0,
             "Blocked" => cluster.objects.all.values().any(|object| object.deleting && !object.finalizers.is_empty()),
-            reason => [
-                "NotDue", "Suspended", "HoldPlaced", "NoEndDate", "DryRun", "ApprovalMissing", "Stopped", "Doubt",
-            ]
-            .contains(&reason),
+            reason => {
+                ["NotDue", "Suspended", "HoldPlaced", "NoEndDate", "DryRun", "ApprovalMissing", "Stopped", "Doubt"]
+                    .contains(&reason)
+            }
         };
         let begun_today = status.progress.last_run_at.as_ref().is_some_and(|at| at.0 >= cluster.now - hours(2));
         if begun_today && status.progress.runs.last().is_some_and(waits) {
@@ -328,7 +330,8 @@ impl History {
             let status = life.status.clone().unwrap_or_default();
             let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
             let told = ready.map(|ready| format!("{} {}", ready.status, ready.message)).unwrap_or_default();
-            let for_a_person = told.starts_with("False") && ["declared again", "pinned is", "cannot be read"].iter().any(|why| told.contains(why));
+            let for_a_person = told.starts_with("False")
+                && ["declared again", "pinned is", "cannot be read"].iter().any(|why| told.contains(why));
             if late && phase(&life) != Some(RetentionPhase::Purged) && !for_a_person {
                 let (name, runs) = (life.name_any(), status.progress.runs.last().map(|run| run.message.clone()));
                 cluster.breach(format!("{name}: forgotten; it says {told}; the last run: {runs:?}"));

@@ -43,7 +43,8 @@ pub fn tonight(guarded: bool) -> Cluster {
         operator::pass(&mut cluster.borrow_mut(), tenant);
     }
     for days in [68, 69, 70] {
-        cluster.borrow_mut().now = start + SignedDuration::from_hours(24 * days) + SignedDuration::from_secs(18 * 3600 + 1800);
+        cluster.borrow_mut().now =
+            start + SignedDuration::from_hours(24 * days) + SignedDuration::from_secs(18 * 3600 + 1800);
         for tenant in [PLUM, PEAR] {
             operator::pass(&mut cluster.borrow_mut(), tenant);
             if days < 70 {
@@ -155,6 +156,7 @@ fn check(cluster: &Rc<RefCell<Cluster>>, acts: &str, won: &mut [usize; 2]) {
     assert_eq!(cluster.breaches, [""; 0], "{acts}\n{}", cluster.log.join("\n"));
     let retention = &cluster.retentions[PLUM];
     won[usize::from(cluster.books[&retention.uid().unwrap_or_default()].begun)] += 1;
-    let gone = !cluster.objects.all.values().any(|object| object.era.starts_with(PLUM) && object.kind == "persistentvolumes");
+    let gone =
+        !cluster.objects.all.values().any(|object| object.era.starts_with(PLUM) && object.kind == "persistentvolumes");
     assert!(gone || phase(retention) != Some(RetentionPhase::Purged), "{acts}");
 }

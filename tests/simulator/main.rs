@@ -6,6 +6,7 @@
 #![allow(clippy::expect_used, clippy::panic)] // a test ends where it fails
 
 mod eyes;
+mod figures;
 mod found;
 mod histories;
 mod interleavings;
@@ -18,7 +19,7 @@ mod world;
 
 use histories::History;
 
-const HISTORIES: u64 = 150;
+const HISTORIES: u64 = 100;
 
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
@@ -47,7 +48,9 @@ fn ten_years_of_random_histories_erase_nothing_early_held_or_wide_and_forget_not
             break;
         }
     }
-    println!("{count} histories of 10 years: {runs} purge runs, {deletes} changes and deletes, {purged} erased tenants");
+    println!(
+        "{count} histories of 10 years: {runs} purge runs, {deletes} changes and deletes, {purged} erased tenants"
+    );
     assert!(faults.is_empty(), "replay with CLOUDFARM_SEED=…: {faults:?}");
     assert!(purged > 0, "a simulator in which nothing is ever erased proves nothing");
 }

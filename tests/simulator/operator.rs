@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use cloudfarm::api::{home, labels};
 use cloudfarm::api::retention::{Retention, RetentionStatus};
+use cloudfarm::api::{home, labels};
 use cloudfarm::cluster::applied::Applied;
 use cloudfarm::cluster::object::{Digest, Facts, Kind, Observation, Reference};
 use cloudfarm::operator::config::Config;
@@ -24,10 +24,10 @@ pub static CONFIG: LazyLock<Arc<Config>> =
 pub struct Pass {
     name: String,
     uid: String,
-    plan: Plan,
+    pub plan: Plan,
     status: RetentionStatus,
     /// Did it change anything that the status says?
-    changed: bool,
+    pub changed: bool,
     next: Option<Timestamp>,
 }
 
@@ -175,9 +175,10 @@ fn declare(cluster: &mut Cluster, tenant: &str) {
     let era = retention.uid().unwrap_or_default();
     let begun = purged(&retention);
     let names = [home::customer_namespace(tenant), home::derived_namespace(tenant)];
-    let others = names.iter().filter_map(|name| cluster.objects.namespace(name)).any(|seen| {
-        seen.approved.as_ref().is_some_and(|approved| *approved != era) || seen.era != era
-    });
+    let others = names
+        .iter()
+        .filter_map(|name| cluster.objects.namespace(name))
+        .any(|seen| seen.approved.as_ref().is_some_and(|approved| *approved != era) || seen.era != era);
     let fresh = cluster.objects.namespace(&names[0]).is_none();
     if begun || others || declared.uid.is_empty() {
         return;

@@ -150,7 +150,9 @@ pub fn apply(cluster: &mut Cluster, tenant: &str, deed: &Deed) {
         Deed::Clocks(skew) => cluster.skew = *skew,
         Deed::Stop(stop) => cluster.stop.clone_from(stop),
         Deed::Budget(budget) => cluster.per_day = *budget,
-        Deed::NewDisk(_) | Deed::NewSecret | Deed::NewRecord | Deed::Stuck | Deed::Freed => objects(cluster, tenant, deed),
+        Deed::NewDisk(_) | Deed::NewSecret | Deed::NewRecord | Deed::Stuck | Deed::Freed => {
+            objects(cluster, tenant, deed)
+        }
         _ => edit(cluster, tenant, deed),
     }
 }

@@ -304,8 +304,11 @@ impl Cluster {
         let (now, began) = (self.now, began.unwrap_or(self.now));
         let tenant = uid.split('.').next().unwrap_or_default();
         let derived = home::derived_namespace(tenant);
-        let keeps =
-            self.objects.all.values().any(|object| object.era == uid && object.kept_until.is_some_and(|until| until > began));
+        let keeps = self
+            .objects
+            .all
+            .values()
+            .any(|object| object.era == uid && object.kept_until.is_some_and(|until| until > began));
         let stays = |object: &&crate::objects::Object| {
             let records = object.kept_until.is_some_and(|until| until > began);
             let walls = ["networkpolicies", "namespaces"].contains(&object.kind) || object.name == "kube-root-ca.crt";
