@@ -274,9 +274,11 @@ impl Cluster {
     }
 }
 
+type Run<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
 /// Polls runs, one call of one of them at a time, in the order that `next` says, until all have ended or died.
 pub struct Runs<'a> {
-    pub runs: BTreeMap<usize, (&'a Eyes, Pin<Box<dyn Future<Output = ()> + 'a>>)>,
+    pub runs: BTreeMap<usize, (&'a Eyes, Run<'a>)>,
 }
 
 impl<'a> Runs<'a> {
@@ -291,7 +293,7 @@ impl<'a> Runs<'a> {
                 let name = &eyes.asked.retention;
                 eyes.cluster.borrow_mut().note(format!("run of {name} ended: {said}"));
             };
-            let future: Pin<Box<dyn Future<Output = ()> + 'a>> = Box::pin(future);
+            let future: Run<'a> = Box::pin(future);
             (eyes, future)
         };
         Self { runs: eyes.iter().map(run).enumerate().collect() }

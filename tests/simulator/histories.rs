@@ -150,7 +150,7 @@ impl History {
     }
 
     fn deed(&mut self) {
-        let tenant = *self.random.one_of(&TENANTS);
+        let tenant = self.random.one_of(&TENANTS);
         let (now, alive) = {
             let cluster = self.cluster.borrow();
             (cluster.now, cluster.tenants.contains_key(tenant))
@@ -238,13 +238,13 @@ impl History {
         for _ in 0..tries {
             let faulty = !self.calm && self.random.once_in(4);
             let mut fault =
-                || faulty.then(|| (usize::try_from(self.random.below(90)).unwrap_or(0), *self.random.one_of(&FAULTS)));
+                || faulty.then(|| (usize::try_from(self.random.below(90)).unwrap_or(0), self.random.one_of(&FAULTS)));
             let mut eyes = vec![Eyes::new(self.cluster.clone(), people::asked(name, &job.uid), fault())];
             if !self.calm && self.random.once_in(8) {
                 let fault = self
                     .random
                     .once_in(3)
-                    .then(|| (usize::try_from(self.random.below(90)).unwrap_or(0), *self.random.one_of(&FAULTS)));
+                    .then(|| (usize::try_from(self.random.below(90)).unwrap_or(0), self.random.one_of(&FAULTS)));
                 eyes.push(Eyes::new(self.cluster.clone(), people::asked(name, &job.uid), fault));
             }
             self.runs += eyes.len();
@@ -262,7 +262,7 @@ impl History {
         let mut runs = Runs::of(eyes);
         while !runs.runs.is_empty() {
             let which: Vec<usize> = runs.runs.keys().copied().collect();
-            runs.step(*self.random.one_of(&which));
+            runs.step(self.random.one_of(&which));
             if disturbed && self.random.once_in(25) {
                 let mut cluster = self.cluster.borrow_mut();
                 let tenant = cluster.retentions[name].spec.tenant_ref.name.clone();

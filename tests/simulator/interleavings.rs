@@ -34,6 +34,10 @@ const ACTS: [Act; 6] = [Act::Hold, Act::HoldNamespace, Act::Release, Act::Later,
 
 /// Two tenants whose purges are due tonight and were previewed last night; both runs are alike.
 pub fn tonight(guarded: bool) -> Cluster {
+    evening(guarded).borrow().clone()
+}
+
+fn evening(guarded: bool) -> Rc<RefCell<Cluster>> {
     let start = "2026-06-01T00:00:00Z".parse().expect("an instant");
     let cluster = Rc::new(RefCell::new(Cluster::new(start, guarded)));
     let last_day = day(start, 10);
@@ -54,8 +58,7 @@ pub fn tonight(guarded: bool) -> Cluster {
             operator::pass(&mut cluster.borrow_mut(), tenant);
         }
     }
-    let ready = cluster.borrow().clone();
-    ready
+    cluster
 }
 
 pub fn uid(cluster: &Rc<RefCell<Cluster>>, tenant: &str) -> String {

@@ -1,5 +1,5 @@
 //! The promise, told again without looking at how it is kept: from what people did, and from when the operator could
-//! see it, whether data may be erased now, and by when it must be. It knows no status, no gate and no plan.
+//! see it, whether data may be erased now, and from when it must be. It knows no status, no gate and no plan.
 
 use cloudfarm::api::jst::ContractDate;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -8,6 +8,7 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// What is known of one life: from its first declaration to its erasure.
 #[derive(Clone, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, clippy::option_option)] // each is what one person said, and nothing else
 pub struct Book {
     /// What the Tenant says: nothing when it is gone, `Some(None)` when it has no end date.
     pub says: Option<Option<String>>,

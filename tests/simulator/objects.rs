@@ -192,7 +192,9 @@ impl Objects {
             if gone.is_empty() && following.is_empty() {
                 return;
             }
-            following.iter().for_each(|uid| self.ask_deletion(uid));
+            for uid in &following {
+                self.ask_deletion(uid);
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use serde_json::Value;
 
-use crate::world::{Cluster, Job, Record};
+use crate::world::{Cluster, Job};
 
 pub static CONFIG: LazyLock<Arc<Config>> =
     LazyLock::new(|| Arc::new(cloudfarm::render::documentation_config().expect("a config")));
@@ -114,7 +114,7 @@ impl Pass {
                     job = Some(Job { uid: self.uid.clone(), schedule, suspended });
                 }
                 Kind::ConfigMap => {
-                    cluster.records.entry(self.uid.clone()).or_insert_with(Record::default);
+                    cluster.records.entry(self.uid.clone()).or_default();
                 }
                 Kind::RoleBinding if name == "cloudfarm-purge-erase" => {
                     cluster.rights.extend(object.reference.namespace.clone());

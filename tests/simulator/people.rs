@@ -55,7 +55,7 @@ const SCHEDULES: [&str; 6] =
 /// Something for one tenant. `jumps` allows all clocks to be wrong together, which no program can see while it lasts.
 pub fn deed(random: &mut Random, now: Timestamp, alive: bool, jumps: bool) -> Deed {
     let date = |random: &mut Random| match random.below(8) {
-        0 => Some((*random.one_of(&NONSENSE)).to_owned()),
+        0 => Some(random.one_of(&NONSENSE).to_owned()),
         1 | 2 => None,
         3 => Some(day(now, -random.within(60, 800))),
         4 => Some(day(now, -random.within(0, 70))),
@@ -64,25 +64,24 @@ pub fn deed(random: &mut Random, now: Timestamp, alive: bool, jumps: bool) -> De
     match random.below(40) {
         0..=6 => Deed::Declare(date(random)),
         7..=9 if alive => Deed::Vanish,
-        7..=9 => Deed::Decide(date(random)),
+        7..=9 | 11 => Deed::Decide(date(random)),
         10 => Deed::Garble,
-        11 => Deed::Decide(date(random)),
         12..=13 => Deed::Hold(true),
         14..=15 => Deed::Hold(false),
         16 => Deed::HoldNamespace(true),
         17..=18 => Deed::HoldNamespace(false),
         19 => Deed::Suspend(random.once_in(3)),
         20 => Deed::Dry(random.once_in(3)),
-        21 => Deed::Grace(*random.one_of(&[59, 60, 61, 90, 365])),
+        21 => Deed::Grace(random.one_of(&[59, 60, 61, 90, 365])),
         22 => Deed::Want(random.within(0, 3)),
-        23..=25 => Deed::Approve(*random.one_of(&["ito", "kato", "mori"])),
+        23..=25 => Deed::Approve(random.one_of(&["ito", "kato", "mori"])),
         26 => Deed::Disapprove,
-        27..=28 => Deed::Wish(*random.one_of(&["sato", "sato", "mallory"])),
+        27..=28 => Deed::Wish(random.one_of(&["sato", "sato", "mallory"])),
         29 => Deed::NoWish,
-        30 => Deed::Schedule(*random.one_of(&SCHEDULES)),
+        30 => Deed::Schedule(random.one_of(&SCHEDULES)),
         31 => Deed::OperatorDown,
         32..=33 => Deed::Clocks(skew(random, jumps)),
-        34 => Deed::Stop(random.one_of(&[Ok(false), Ok(true), Err("it is not there".into()), Ok(false)]).clone()),
+        34 => Deed::Stop(random.one_of(&[Ok(false), Ok(true), Err("it is not there".into()), Ok(false)])),
         35 => Deed::Budget(usize::try_from(random.below(3)).unwrap_or_default()),
         36 => Deed::NewDisk(random.once_in(2)),
         37 if random.once_in(2) => Deed::NewSecret,
@@ -93,7 +92,7 @@ pub fn deed(random: &mut Random, now: Timestamp, alive: bool, jumps: bool) -> De
 }
 
 fn skew(random: &mut Random, jumps: bool) -> Skew {
-    let off = *random.one_of(&[3600, -3600, 61 * 86_400, -61 * 86_400, 59, -59, 90, 86_400]);
+    let off = random.one_of(&[3600, -3600, 61 * 86_400, -61 * 86_400, 59, -59, 90, 86_400]);
     match random.below(7) {
         0 => Skew { own: off, ..RIGHT },
         1 => Skew { api_server: Some(off), ..RIGHT },
@@ -133,7 +132,7 @@ pub fn apply(cluster: &mut Cluster, tenant: &str, deed: &Deed) {
     cluster.note(format!("{tenant}: {deed:?}"));
     cluster.changes += 1;
     match deed {
-        Deed::Declare(date) => declare(cluster, tenant, date),
+        Deed::Declare(date) => declare(cluster, tenant, date.as_ref()),
         Deed::Vanish => {
             cluster.tenants.remove(tenant);
             books(cluster, tenant).for_each(|book| (book.says, book.unreadable) = (None, false));
@@ -151,22 +150,22 @@ pub fn apply(cluster: &mut Cluster, tenant: &str, deed: &Deed) {
         Deed::Stop(stop) => cluster.stop.clone_from(stop),
         Deed::Budget(budget) => cluster.per_day = *budget,
         Deed::NewDisk(_) | Deed::NewSecret | Deed::NewRecord | Deed::Stuck | Deed::Freed => {
-            objects(cluster, tenant, deed)
+            objects(cluster, tenant, deed);
         }
         _ => edit(cluster, tenant, deed),
     }
 }
 
-fn declare(cluster: &mut Cluster, tenant: &str, date: &Option<String>) {
+fn declare(cluster: &mut Cluster, tenant: &str, date: Option<&String>) {
     if let Some(declared) = cluster.tenants.get_mut(tenant) {
-        declared.end_date.clone_from(date);
+        declared.end_date = date.cloned();
         declared.unreadable = false;
     } else {
         let uid = cluster.new_uid("life");
-        let declared = Declared { uid, end_date: date.clone(), unreadable: false };
+        let declared = Declared { uid, end_date: date.cloned(), unreadable: false };
         cluster.tenants.insert(tenant.to_owned(), declared);
     }
-    books(cluster, tenant).for_each(|book| (book.says, book.unreadable) = (Some(date.clone()), false));
+    books(cluster, tenant).for_each(|book| (book.says, book.unreadable) = (Some(date.cloned()), false));
 }
 
 fn hold_namespace(cluster: &mut Cluster, tenant: &str, on: bool) {

@@ -29,8 +29,8 @@ impl Random {
         self.below(times) == 0
     }
 
-    pub fn one_of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+    pub fn one_of<T: Clone>(&mut self, all: &[T]) -> T {
         let which = self.below(all.len() as u64);
-        &all[usize::try_from(which).unwrap_or_default()]
+        all[usize::try_from(which).unwrap_or_default()].clone()
     }
 }
