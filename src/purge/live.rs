@@ -14,8 +14,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::certificate::{Chain, Link, link};
 use super::inventory::{Place, Unlisted, inventory, unlisted_by_purge};
-use super::look::{Asked, Clocks, Look, NamespaceSight, Reserve};
+use super::look::{Asked, Clocks, Look, NamespaceSight, Reserve, records_as_of};
 use super::plan::{Inventory, Item, KindName, Way};
 use super::rolling::is_guarded;
 use super::world::{ItemState, Lost, Seen, World};
@@ -44,6 +45,9 @@ pub const CHAIN: &str = "chain";
 /// Where in a record's data the plan and the certificate are.
 pub const PLAN_KEY: &str = "plan";
 pub const CERTIFICATE_KEY: &str = "certificate.json";
+
+/// Hashes of the latest certificates that the chain's ConfigMap tells, 65 bytes each.
+const REMEMBERED: usize = 4096;
 
 /// Purges of other tenants that may begin within 24 hours, when the budget does not say.
 const PER_DAY: usize = 5;
@@ -181,7 +185,7 @@ impl Live {
             tenant: &look.retention.spec.tenant_ref.name,
             namespaces: &namespaces,
             log_retention: look.retention.spec.log_retention.clone().unwrap_or_else(LogRetention::standard),
-            now: look.clocks.own,
+            now: records_as_of(look),
             unlisted,
         };
         inventory(&self.client, &place).await
@@ -319,28 +323,32 @@ impl World for Live {
         let chain = self.config_map(EVIDENCE_NAMESPACE, CHAIN).await?;
         let chain = chain.ok_or(Lost::Refused(format!("ConfigMap {EVIDENCE_NAMESPACE}/{CHAIN} is not there")))?;
         let (target, data) = self.stored().await?;
-        let head = Head::of(&chain);
+        let word = |key: &str| chain.data.as_ref().and_then(|data| data.get(key)).cloned();
+        let known = Chain {
+            head: word("head").unwrap_or_else(|| NO_PREVIOUS.into()),
+            length: word("length").and_then(|length| length.parse().ok()).unwrap_or_default(),
+            recent: word("recent").unwrap_or_default().lines().map(str::to_owned).collect(),
+        };
         let stored = data.get(CERTIFICATE_KEY).and_then(|text| serde_json::from_str::<Signed>(text).ok());
-        let stored = stored.filter(|stored| stored.certificate.plan_sha256 == certificate.plan_sha256);
-        let hash = |signed: &Signed| signed.certificate.sha256().map_err(|error| refused(&error));
-        // A run that died between the certificate and the chain, or after it, has signed already. What is chained stays
-        // as it is for ever, whatever came after it; what is not chained and no longer fits never counted.
-        let signed = match stored {
-            Some(signed) if head.has(&signed, &hash(&signed)?) || head.is_next(&signed) => signed,
-            _ => {
+        // A run that died after it had signed is not signed for again.
+        let signed = match link(&known, stored, certificate) {
+            Link::Stands(signed) => *signed,
+            Link::Sign(certificate) => {
                 let software = software::running().map_err(|error| refused(&error))?;
-                let (previous_sha256, sequence) = (head.sha256.clone(), head.length);
-                let certificate = Certificate { software, previous_sha256, sequence, ..certificate };
                 let key = self.signing_key().await.map_err(Lost::Refused)?;
-                let signed = key.sign(certificate).map_err(|error| refused(&error))?;
+                let signed = key.sign(Certificate { software, ..*certificate }).map_err(|error| refused(&error))?;
                 let text = signed.to_json().map_err(|error| refused(&error))?;
                 self.eraser.put(&target, &json!({CERTIFICATE_KEY: text})).await?;
                 signed
             }
         };
-        let sha256 = hash(&signed)?;
-        if !head.has(&signed, &sha256) {
-            self.eraser.put(&target_of(&chain), &Head::after(&signed, &sha256)).await?;
+        let sha256 = signed.certificate.sha256().map_err(|error| refused(&error))?;
+        if !known.has(&sha256) {
+            let surplus = (known.recent.len() + 1).saturating_sub(REMEMBERED);
+            let recent: Vec<&str> = known.recent.iter().skip(surplus).map(String::as_str).chain([&*sha256]).collect();
+            let length = (signed.certificate.sequence + 1).to_string();
+            let next = json!({"head": sha256, "length": length, "recent": recent.join("\n")});
+            self.eraser.put(&target_of(&chain), &next).await?;
         }
         Ok(EvidenceReference { report: target.name, sha256, signature: signed.signature, key_id: signed.key_id })
     }
@@ -351,50 +359,6 @@ impl World for Live {
         }
         tokio::time::sleep(self.pause).await;
         true
-    }
-}
-
-/// The chain of certificates: its last one, how many there are, and which the newest of them are, so that a run that died
-/// after it had chained its own finds it again however many came after.
-struct Head {
-    sha256: String,
-    length: u64,
-    newest: BTreeMap<String, String>,
-}
-
-/// As many certificates as the chain names one by one.
-const NEWEST: u64 = 1000;
-
-impl Head {
-    fn of(chain: &ConfigMap) -> Self {
-        let mut newest = chain.data.clone().unwrap_or_default();
-        let sha256 = newest.remove("head").unwrap_or_else(|| NO_PREVIOUS.into());
-        let length = newest.remove("length").and_then(|length| length.parse().ok()).unwrap_or_default();
-        Self { sha256, length, newest }
-    }
-
-    fn has(&self, signed: &Signed, sha256: &str) -> bool {
-        let there = self.newest.get(&Self::key(signed.certificate.sequence));
-        self.sha256 == sha256 || there.is_some_and(|there| there == sha256)
-    }
-
-    fn is_next(&self, signed: &Signed) -> bool {
-        let certificate = &signed.certificate;
-        certificate.sequence == self.length && certificate.previous_sha256 == self.sha256
-    }
-
-    /// What the chain's ConfigMap says once this one is in it.
-    fn after(signed: &Signed, sha256: &str) -> Value {
-        let sequence = signed.certificate.sequence;
-        let mut data = json!({"head": sha256, "length": (sequence + 1).to_string(), Self::key(sequence): sha256});
-        if let Some(old) = sequence.checked_sub(NEWEST) {
-            data[Self::key(old)] = Value::Null;
-        }
-        data
-    }
-
-    fn key(sequence: u64) -> String {
-        format!("certificate-{sequence}")
     }
 }
 
