@@ -227,8 +227,8 @@ impl Live {
     }
 }
 
-impl World for Live {
-    async fn look(&self) -> Result<Look, Lost> {
+impl Live {
+    async fn see(&self) -> Result<Look, Lost> {
         let (retention, api_server) = self.retention().await?;
         let tenant = retention.spec.tenant_ref.name.clone();
         let (state, namespaces, operator, stop) =
@@ -240,6 +240,13 @@ impl World for Live {
             stop,
             retention,
         })
+    }
+}
+
+impl World for Live {
+    async fn look(&self) -> Result<Look, Lost> {
+        // Boxed once here, as it is part of everything that a run does.
+        Box::pin(self.see()).await
     }
 
     async fn reserve(&self) -> Result<Reserve, Lost> {

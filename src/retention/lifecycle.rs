@@ -159,7 +159,7 @@ pub const TRANSITIONS: [Transition; 24] = [
         event: "the end date of which a preview exists is back, and leads to the same purgeNotBefore",
     },
     Transition {
-        from: &[IDLE],
+        from: &[FAILED],
         to: RetentionPhase::Overdue,
         event: "a Tenant that could not be read can be read again, and meanwhile the deadline has passed",
     },
