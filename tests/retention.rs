@@ -11,7 +11,7 @@ use cloudfarm::operator::config::Config;
 use cloudfarm::retention::desired::desired;
 use cloudfarm::retention::ending::{Declaration, TenantState};
 use cloudfarm::retention::observe::RetentionSnapshot;
-use cloudfarm::retention::status::status;
+use cloudfarm::retention::status::{pins_anew, status};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -85,6 +85,20 @@ fn said(retention: &Retention, type_: &str) -> (String, String) {
 
 fn phase(retention: &Retention) -> RetentionPhase {
     retention.status.as_ref().and_then(|status| status.phase).expect("a phase")
+}
+
+#[test]
+fn a_pass_that_pins_is_followed_by_one_that_acts_on_what_is_pinned() {
+    let first = snapshot(retention(&json!({})), alive(Some("2026-09-30")), "2026-10-10T00:00:00Z");
+    let bindings = |snapshot: &RetentionSnapshot| {
+        desired(snapshot).desired.objects().filter(|object| object.reference.kind == Kind::RoleBinding).count()
+    };
+    let (known, _) = pass(&first);
+    assert_eq!(bindings(&first), 0, "nothing is pinned yet");
+    assert!(pins_anew(&first, known.status.as_ref().expect("a status")));
+    let second = snapshot(known, alive(Some("2026-09-30")), "2026-10-10T00:00:01Z");
+    assert_eq!(bindings(&second), 1);
+    assert!(!pins_anew(&second, pass(&second).0.status.as_ref().expect("a status")));
 }
 
 #[test]

@@ -34,5 +34,7 @@ pub async fn reconcile(retention: Retention, context: Arc<Context>) -> Result<Ac
     let plan = desired::desired(&snapshot);
     let applied = context.cluster.apply(&plan.desired).await;
     let status = status::status(&snapshot, &plan, &applied);
-    context.report(&snapshot.retention, &status, &applied, plan.next_change(&snapshot)).await
+    // Nothing wakes a pass for what only this one wrote down.
+    let next = if status::pins_anew(&snapshot, &status) { Some(snapshot.now) } else { plan.next_change(&snapshot) };
+    context.report(&snapshot.retention, &status, &applied, next).await
 }

@@ -134,6 +134,13 @@ fn pinned(snapshot: &RetentionSnapshot, previous: Option<Pinned>) -> Option<Pinn
     }
 }
 
+/// Does this status pin what the pass before it had not? Rights, holds and approvals are given only where a uid is
+/// written down already, so there is something to do that this pass could not do yet.
+#[must_use]
+pub fn pins_anew(snapshot: &RetentionSnapshot, status: &RetentionStatus) -> bool {
+    snapshot.retention.status.as_ref().and_then(|before| before.pinned.as_ref()) != status.pinned.as_ref()
+}
+
 /// A hold is noted when it is first seen, and closed when it is seen no longer.
 fn holds(snapshot: &RetentionSnapshot, mut log: Vec<HoldRecord>) -> Vec<HoldRecord> {
     let hold = snapshot.retention.spec.legal_hold.as_ref().filter(|hold| hold.active);
