@@ -24,8 +24,9 @@ use super::look::{Asked, Look};
 use super::plan::{Inventory, Item, NotThePlan, Plan, Step};
 use super::world::{ItemState, Lost, World};
 use crate::api::retention::{
-    InventorySummary, Progress, PurgeMark, PurgeState, RunOutcome, RunRecord, StepState, StepStatus,
+    EvidenceReference, InventorySummary, Progress, PurgeMark, PurgeState, RunOutcome, RunRecord, StepState, StepStatus,
 };
+use crate::evidence::certificate::Certificate;
 use crate::retention::ending::Dates;
 
 /// How often a write is tried again that was overtaken by another.
@@ -68,6 +69,7 @@ impl Stop {
     fn reason(&self) -> &'static str {
         match self {
             Self::Refused(refusal) => refusal.word(),
+            Self::Lost(Lost::Unexpected(_)) => "Overtaken",
             Self::Lost(_) => "NoAnswer",
             Self::Plan(_) => "PlanChanged",
             Self::Blocked(_) => "Blocked",
@@ -81,7 +83,7 @@ impl Stop {
 /// The world did not answer; nothing could be recorded either.
 pub async fn run<W: World>(world: &W, asked: &Asked) -> Result<Ended, Lost> {
     let mut look = world.look().await?;
-    let mut run = Run { world, asked, progress: progress(&look) };
+    let mut run = Run { world, asked, progress: progress(&look), written: vec![progress(&look)] };
     let mut result = Box::pin(run.go(&look)).await;
     for _ in 0..TRIES {
         // Somebody wrote on the Retention between the look and the mark, perhaps a hold: everything is asked anew.
@@ -91,6 +93,7 @@ pub async fn run<W: World>(world: &W, asked: &Asked) -> Result<Ended, Lost> {
         }
         look = world.look().await?;
         run.progress = progress(&look);
+        run.written = vec![progress(&look)];
         result = Box::pin(run.go(&look)).await;
     }
     let ended = match result {
@@ -117,6 +120,9 @@ struct Run<'a, W: World> {
     asked: &'a Asked,
     /// As it stands in the status, or will stand with the next record.
     progress: Progress,
+    /// What may stand in the status: what stood there when it was looked at, and what was written since. Whether a write
+    /// whose answer was lost took effect is not known, so there may be several.
+    written: Vec<Progress>,
 }
 
 impl<W: World> Run<'_, W> {
@@ -196,6 +202,7 @@ impl<W: World> Run<'_, W> {
         });
         self.progress.steps = steps(&plan);
         self.progress.remaining = Some(number(plan.items.len()));
+        self.written.push(self.progress.clone());
         // The resource version is that of the look: whoever wrote a hold since has won.
         if let Err(lost) = self.world.record(look, &self.progress).await {
             self.progress = progress(look);
@@ -208,6 +215,9 @@ impl<W: World> Run<'_, W> {
     async fn purge(&mut self) -> Result<Ended, Stop> {
         let wanted = self.progress.purge.as_ref().map(|purge| purge.plan_hash.clone()).unwrap_or_default();
         let plan = Plan::stored(self.world.plan().await?.as_deref(), &wanted)?;
+        // What stops the purge is told before what it brings about: the operator takes the rights away for the same reason.
+        let look = self.world.look().await?;
+        gate::always(self.asked, &look).map_err(Stop::Refused)?;
         for step in Step::ALL {
             self.step(&plan, step).await?;
         }
@@ -293,7 +303,7 @@ impl<W: World> Run<'_, W> {
             return Err(Stop::Blocked(format!("after the purge there is still: {}", some(&found))));
         }
         let certificate = certificate::certificate(&look, &self.progress, plan);
-        let evidence = self.world.certify(certificate).await?;
+        let evidence = self.certify(certificate).await?;
         self.progress.evidence = Some(evidence);
         self.progress.remaining = Some(0);
         if let Some(purge) = &mut self.progress.purge {
@@ -301,6 +311,17 @@ impl<W: World> Run<'_, W> {
         }
         let message = format!("{} objects are gone, looked for again and certified", plan.items.len());
         Ok(Ended::new(RunOutcome::Purged, "Purged", message))
+    }
+
+    /// Another tenant's certificate may take the place that this one was meant for.
+    async fn certify(&self, certificate: Certificate) -> Result<EvidenceReference, Lost> {
+        let mut tries = 0;
+        loop {
+            match self.world.certify(certificate.clone()).await {
+                Err(Lost::Unexpected(_)) if tries < TRIES => tries += 1,
+                outcome => return outcome,
+            }
+        }
     }
 
     fn status(&mut self, step: Step) -> Option<&mut StepStatus> {
@@ -338,16 +359,28 @@ impl<W: World> Run<'_, W> {
     }
 
     /// Writes the progress down. The operator writes on the same object, so being overtaken is nothing special here;
-    /// only the mark of the point of no return insists on the look it was decided by.
-    async fn save(&self) -> Result<(), Lost> {
+    /// only the mark of the point of no return insists on the look it was decided by. Progress that another run has
+    /// written is never overwritten: what is proven there would be forgotten.
+    async fn save(&mut self) -> Result<(), Lost> {
         let mut tries = 0;
         loop {
             let look = self.world.look().await?;
+            if !self.is_ours(&look) {
+                return Err(Lost::Unexpected("another run has written its progress meanwhile".into()));
+            }
+            self.written.push(self.progress.clone());
             match self.world.record(&look, &self.progress).await {
                 Err(Lost::Unexpected(_)) if tries < TRIES => tries += 1,
                 outcome => return outcome,
             }
         }
+    }
+
+    fn is_ours(&self, look: &Look) -> bool {
+        // As JSON, which is what is stored: times lose their fractions there.
+        let stored = |progress: &Progress| serde_json::to_value(progress).ok();
+        let there = stored(&progress(look));
+        self.written.iter().any(|written| stored(written) == there)
     }
 
     fn blocked(&mut self, step: Step, items: &[&Item], left: &[String]) -> Stop {
@@ -368,6 +401,13 @@ impl<W: World> Run<'_, W> {
     /// The last write of a run: when, how, and the time as it saw it.
     async fn close(&mut self, ended: &Ended) -> Result<(), Lost> {
         let look = self.world.look().await?;
+        if !self.is_ours(&look) {
+            self.progress = progress(&look);
+            self.written = vec![progress(&look)];
+            if self.progress.purge.as_ref().is_some_and(|purge| purge.state == PurgeState::Purged) {
+                return Ok(());
+            }
+        }
         let now = look.clocks.own;
         self.progress.last_run_at = Some(Time(now));
         // A time in doubt is not written down as one that was seen: it would bar every later run.

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::chain::Head;
 use super::inventory::{Place, inventory};
 use super::look::{Asked, Clocks, Look, NamespaceSight, Reserve};
 use super::plan::{Inventory, Item, KindName};
@@ -23,7 +24,7 @@ use crate::api::tenant::Tenant;
 use crate::api::{home, jst, labels};
 use crate::cli::signing_key::{SECRET, SECRET_KEY};
 use crate::cluster::erase::{EraseError, Eraser, Target, classify};
-use crate::evidence::certificate::{Certificate, NO_PREVIOUS, Signed};
+use crate::evidence::certificate::{Certificate, Signed};
 use crate::evidence::signing::SigningKey;
 use crate::evidence::software;
 use crate::install::EVIDENCE_NAMESPACE;
@@ -301,33 +302,32 @@ impl World for Live {
 
     async fn certify(&self, certificate: Certificate) -> Result<EvidenceReference, Lost> {
         let refused = |error: &dyn std::fmt::Display| Lost::Refused(error.to_string());
-        let (target, data) = self.stored().await?;
+        // The chain before the record: whoever chains meanwhile makes the second write fail, and not the first.
         let chain = self.config_map(EVIDENCE_NAMESPACE, CHAIN).await?;
         let chain = chain.ok_or(Lost::Refused(format!("ConfigMap {EVIDENCE_NAMESPACE}/{CHAIN} is not there")))?;
-        let word = |key: &str| chain.data.as_ref().and_then(|data| data.get(key)).cloned();
-        let head = word("head").unwrap_or_else(|| NO_PREVIOUS.into());
-        let length: u64 = word("length").and_then(|length| length.parse().ok()).unwrap_or_default();
+        let (target, data) = self.stored().await?;
+        let head = Head::of(&chain);
         let stored = data.get(CERTIFICATE_KEY).and_then(|text| serde_json::from_str::<Signed>(text).ok());
         let stored = stored.filter(|stored| stored.certificate.plan_sha256 == certificate.plan_sha256);
-        let in_chain = |signed: &Signed| {
-            signed.certificate.previous_sha256 == head || signed.certificate.sha256().is_ok_and(|hash| hash == head)
+        let hash = |signed: &Signed| signed.certificate.sha256().map_err(|error| refused(&error));
+        // A run that died between the certificate and the chain, or after it, has signed already. What is chained stays
+        // as it is for ever, whatever came after it; what is not chained and no longer fits never counted.
+        let signed = match stored {
+            Some(signed) if head.has(&signed, &hash(&signed)?) || head.is_next(&signed) => signed,
+            _ => {
+                let software = software::running().map_err(|error| refused(&error))?;
+                let (previous_sha256, sequence) = (head.sha256.clone(), head.length);
+                let certificate = Certificate { software, previous_sha256, sequence, ..certificate };
+                let key = self.signing_key().await.map_err(Lost::Refused)?;
+                let signed = key.sign(certificate).map_err(|error| refused(&error))?;
+                let text = signed.to_json().map_err(|error| refused(&error))?;
+                self.eraser.put(&target, &json!({CERTIFICATE_KEY: text})).await?;
+                signed
+            }
         };
-        // A run that died between the certificate and the chain's head has signed already.
-        let signed = if let Some(signed) = stored.filter(in_chain) {
-            signed
-        } else {
-            let software = software::running().map_err(|error| refused(&error))?;
-            let certificate = Certificate { software, previous_sha256: head.clone(), sequence: length, ..certificate };
-            let key = self.signing_key().await.map_err(Lost::Refused)?;
-            let signed = key.sign(certificate).map_err(|error| refused(&error))?;
-            let text = signed.to_json().map_err(|error| refused(&error))?;
-            self.eraser.put(&target, &json!({CERTIFICATE_KEY: text})).await?;
-            signed
-        };
-        let sha256 = signed.certificate.sha256().map_err(|error| refused(&error))?;
-        if head != sha256 {
-            let next = json!({"head": sha256, "length": (signed.certificate.sequence + 1).to_string()});
-            self.eraser.put(&target_of(&chain), &next).await?;
+        let sha256 = hash(&signed)?;
+        if !head.has(&signed, &sha256) {
+            self.eraser.put(&target_of(&chain), &Head::after(&signed, &sha256)).await?;
         }
         Ok(EvidenceReference { report: target.name, sha256, signature: signed.signature, key_id: signed.key_id })
     }

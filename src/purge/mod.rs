@@ -10,6 +10,7 @@
 //! approve. Each looks for itself, and both must come to the same dates.
 
 pub mod certificate;
+pub mod chain;
 pub mod classify;
 pub mod engine;
 pub mod gate;
