@@ -1,4 +1,4 @@
-//! What the API server wrote down about the operator: the only witness of how many calls it makes.
+//! What the API server wrote down about the operator and about purge runs: the only witness of the calls they make.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::eventually;
 use super::plane::Plane;
 
-/// One call of the operator.
+/// One call of the operator, or of a purge run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     pub verb: String,
@@ -17,6 +17,8 @@ pub struct Call {
     pub namespace: String,
     pub name: String,
     pub code: i64,
+    /// What was sent, where the audit policy keeps it: for our own kinds.
+    pub body: Value,
 }
 
 /// A place in the audit log.
@@ -51,10 +53,19 @@ impl Mark {
 
     /// Calls of the operator's identity since the mark, without watches, leases and Events.
     pub async fn calls(&self, plane: &Plane) -> Vec<Call> {
+        self.calls_of(plane, cloudfarm::install::OPERATOR).await
+    }
+
+    /// The same of purge runs.
+    pub async fn purge_calls(&self, plane: &Plane) -> Vec<Call> {
+        self.calls_of(plane, cloudfarm::install::PURGE).await
+    }
+
+    async fn calls_of(&self, plane: &Plane, user: &str) -> Vec<Call> {
         self.flushed(plane).await;
-        self.lines(plane)
+        self.lines(plane, user)
             .iter()
-            .filter(|line| line["user"]["username"] == "system:serviceaccount:cloudfarm-system:cloudfarm")
+            .filter(|line| line["user"]["username"] == user)
             .map(call)
             .filter(|call| call.verb != "watch" && !call.is_housekeeping())
             .collect()
@@ -65,18 +76,19 @@ impl Mark {
         let marker = format!("audit-marker-{}", rand());
         plane.try_kubectl(&["get", "configmap", &marker, "-n", "default"], None);
         eventually("the audit log to be written", || async {
-            self.lines(plane).iter().any(|line| line["objectRef"]["name"] == marker.as_str()).then_some(())
+            self.lines(plane, &marker).iter().any(|line| line["objectRef"]["name"] == marker.as_str()).then_some(())
         })
         .await;
     }
 
-    fn lines(&self, plane: &Plane) -> Vec<Value> {
+    /// The lines with this word in them; there may be very many others.
+    fn lines(&self, plane: &Plane, word: &str) -> Vec<Value> {
         let mut text = String::new();
         let mut file = std::fs::File::open(plane.dir.join("audit.log")).expect("audit log");
         file.seek(SeekFrom::Start(self.offset)).expect("seek");
         file.read_to_string(&mut text).expect("audit log is text");
         // The last line may be half written.
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        text.lines().filter(|line| line.contains(word)).filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 }
 
@@ -91,6 +103,7 @@ fn call(line: &Value) -> Call {
         namespace: text(&target["namespace"]),
         name: text(&target["name"]),
         code: line["responseStatus"]["code"].as_i64().unwrap_or_default(),
+        body: line["requestObject"].clone(),
     }
 }
 

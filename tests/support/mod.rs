@@ -6,10 +6,13 @@
 
 pub mod audit;
 pub mod cel;
+pub mod desk;
 pub mod faults;
 pub mod operator;
 pub mod plane;
+pub mod purge;
 pub mod storage;
+pub mod whole;
 pub mod world;
 
 use std::time::Duration;

@@ -26,6 +26,15 @@ pub fn config() -> Config {
 
 /// The operator that the tests of a binary share; it lives until the process ends.
 pub fn shared(plane: &'static Plane) {
+    shared_in(plane, None);
+}
+
+/// The same, holding the Lease.
+pub fn shared_leading(plane: &'static Plane) {
+    shared_in(plane, Some(cloudfarm::install::NAMESPACE));
+}
+
+fn shared_in(plane: &'static Plane, lease: Option<&'static str>) {
     static SHARED: std::sync::OnceLock<()> = std::sync::OnceLock::new();
     SHARED.get_or_init(|| {
         let (started, ready) = std::sync::mpsc::channel();
@@ -33,7 +42,7 @@ pub fn shared(plane: &'static Plane) {
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Runtime::new().expect("runtime");
             runtime.block_on(async {
-                let operator = Operator::start(plane).await;
+                let operator = Operator::start_in(plane, Faults::default(), config(), Clock::default(), lease).await;
                 started.send(()).expect("somebody waits");
                 let ended = operator.ended().await;
                 panic!("the shared operator ended: {ended}");
@@ -56,6 +65,15 @@ impl Operator {
 
     /// Starts one with faults, another config or another clock.
     pub async fn start_with(plane: &Plane, faults: Faults, config: Config, clock: Clock) -> Self {
+        Self::start_in(plane, faults, config, clock, None).await
+    }
+
+    /// Starts one that holds the Lease, in which purge runs read what time it believes it is.
+    pub async fn leading(plane: &Plane, faults: Faults) -> Self {
+        Self::start_in(plane, faults, config(), Clock::default(), Some(cloudfarm::install::NAMESPACE)).await
+    }
+
+    async fn start_in(plane: &Plane, faults: Faults, config: Config, clock: Clock, lease: Option<&str>) -> Self {
         // RUST_LOG=cloudfarm=debug shows what the operator does.
         let filter = tracing_subscriber::EnvFilter::from_default_env();
         tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init().ok();
@@ -65,7 +83,7 @@ impl Operator {
             config,
             listen: None,
             identity: format!("test-{}", std::process::id()),
-            lease_namespace: None,
+            lease_namespace: lease.map(str::to_owned),
             clock: clock.clone(),
         };
         let (stop, stopped) = oneshot::channel::<()>();

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use cloudfarm::install::OPERATOR_ACCOUNT;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
@@ -31,16 +32,16 @@ impl Plane {
         run(&mut up);
         let plane = Self { dir };
         plane.kubectl(&["apply", "--server-side", "--field-manager=test-install", "-f", "crds"], None);
-        plane.kubectl(
-            &[
-                "wait",
-                "--for=condition=Established",
-                "crd/tenants.cloudfarm.dev",
-                "crd/tenantnetworks.cloudfarm.dev",
-                "crd/retentions.cloudfarm.dev",
-            ],
-            None,
-        );
+        let wait = [
+            "wait",
+            "--for=condition=Established",
+            "crd/tenants.cloudfarm.dev",
+            "crd/tenantnetworks.cloudfarm.dev",
+            "crd/retentions.cloudfarm.dev",
+        ];
+        // kubectl gives up at once on a CRD so new that it has no conditions yet.
+        let established = (0..5).any(|_| plane.try_kubectl(&wait, None).0);
+        assert!(established, "our CRDs are not established");
         let manifests: Vec<String> =
             cloudfarm::install::manifests().iter().map(|manifest| format!("---\n{manifest}\n")).collect();
         plane
@@ -90,17 +91,22 @@ impl Plane {
         Client::try_from(self.config().await).expect("client")
     }
 
-    /// A token of the operator's service account.
-    fn operator_token(&self) -> String {
-        let token = self.kubectl(&["create", "token", "cloudfarm", "-n", "cloudfarm-system", "--duration=24h"], None);
+    /// A token of one of our service accounts.
+    fn token(&self, account: &str) -> String {
+        let token = self.kubectl(&["create", "token", account, "-n", "cloudfarm-system", "--duration=24h"], None);
         token.trim().to_owned()
     }
 
-    /// A kubeconfig file with that token, for an operator that is a process of its own.
+    /// A kubeconfig file with the operator's token, for an operator that is a process of its own.
     pub fn operator_kubeconfig(&self, identity: &str) -> PathBuf {
+        self.kubeconfig_of(OPERATOR_ACCOUNT, identity)
+    }
+
+    /// A kubeconfig file with the token of one of our service accounts.
+    pub fn kubeconfig_of(&self, account: &str, identity: &str) -> PathBuf {
         let admin = self.kubectl(&["config", "view", "--raw", "--minify", "-o", "json"], None);
         let mut kubeconfig: serde_json::Value = serde_json::from_str(&admin).expect("JSON");
-        kubeconfig["users"][0]["user"] = serde_json::json!({"token": self.operator_token()});
+        kubeconfig["users"][0]["user"] = serde_json::json!({"token": self.token(account)});
         let file = self.dir.join(format!("{identity}.kubeconfig"));
         std::fs::write(&file, kubeconfig.to_string()).expect("a file");
         file
@@ -108,8 +114,13 @@ impl Plane {
 
     /// A client's config with the token of the operator's service account: its rights and no more.
     pub async fn operator_config(&self) -> Config {
+        self.config_of(OPERATOR_ACCOUNT).await
+    }
+
+    /// The same for one of our service accounts.
+    pub async fn config_of(&self, account: &str) -> Config {
         let mut config = self.config().await;
-        config.auth_info = kube::config::AuthInfo { token: Some(self.operator_token().into()), ..Default::default() };
+        config.auth_info = kube::config::AuthInfo { token: Some(self.token(account).into()), ..Default::default() };
         cloudfarm::operator::client_config(config)
     }
 }
