@@ -67,7 +67,7 @@ pub struct Live {
 impl Live {
     #[must_use]
     pub fn new(client: Client, asked: Asked, namespace: String, clock: Clock, patience: Duration) -> Self {
-        let pause = (patience / 100).clamp(Duration::from_millis(200), Duration::from_secs(15));
+        let pause = (patience / 1000).clamp(Duration::from_millis(200), Duration::from_secs(15));
         let eraser = Eraser::new(client.clone());
         Self { client, eraser, asked, namespace, clock, until: Instant::now() + patience, pause }
     }

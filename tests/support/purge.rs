@@ -91,7 +91,7 @@ impl Purger {
             retention: retention.into(),
             uid,
             clock: Clock::default(),
-            patience: Duration::from_secs(20),
+            patience: Duration::from_mins(1),
         }
     }
 
