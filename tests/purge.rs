@@ -19,9 +19,9 @@ mod holds;
 
 use std::collections::BTreeMap;
 
+use support::desk::Desk;
 use support::operator;
 use support::plane::Plane;
-use support::purge::Desk;
 use support::storage::Driver;
 use support::whole::objects;
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};

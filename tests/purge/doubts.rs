@@ -35,7 +35,8 @@ async fn what_appears_after_the_preview_is_previewed_before_anything_is_deleted(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_appears_after_the_plan_is_never_deleted_by_name_and_never_certified_away() {
     let (desk, driver, _turn) = bed().await;
-    let (purger, _) = doomed(&desk, driver, "late-after", &[]).await;
+    let (mut purger, _) = doomed(&desk, driver, "late-after", &[]).await;
+    purger.patience = std::time::Duration::from_secs(20);
     // A namesake of a planned object, made after that one went, and a stranger beside it.
     let mut made = None;
     let ended = purger
@@ -59,6 +60,7 @@ async fn what_appears_after_the_plan_is_never_deleted_by_name_and_never_certifie
     assert!(purger.certificate().await.is_none());
     assert!(purger.plan().await.items.iter().all(|item| item.uid != made));
     free(&desk, "late-after", "app");
+    purger.patience = std::time::Duration::from_mins(1);
     let certificate = purger.purged().await;
     assert!(certificate.objects.iter().all(|object| object.uid != made));
 }
@@ -146,9 +148,10 @@ async fn a_finalizer_of_others_is_named_never_taken_off_and_waited_for() {
         purger.patience = std::time::Duration::from_secs(4);
         purgers.push(purger);
     }
-    let disk = ["persistentvolumeclaims cf-stuck-disk/disk", "finalizer backup.example/running"];
-    let inside = ["namespaces cf-stuck-inside", "backup.example/running"];
-    tokio::join!(blocked_by(&purgers[0], &disk), blocked_by(&purgers[1], &inside));
+    tokio::join!(
+        blocked_by(&purgers[0], &["persistentvolumeclaims cf-stuck-disk/disk", "finalizer backup.example/running"]),
+        blocked_by(&purgers[1], &["namespaces cf-stuck-inside", "backup.example/running"]),
+    );
     for purger in &purgers {
         assert!(purger.certificate().await.is_none());
         assert_eq!(purger.status().await.progress.purge.map(|purge| purge.state), Some(PurgeState::Purging));
@@ -175,7 +178,7 @@ async fn a_finalizer_of_others_is_named_never_taken_off_and_waited_for() {
         None,
     );
     for purger in &mut purgers {
-        purger.patience = std::time::Duration::from_secs(20);
+        purger.patience = std::time::Duration::from_mins(1);
         purger.purged().await;
     }
     assert!(claims.iter().all(|handle| !driver.holds(handle)));
@@ -220,7 +223,7 @@ async fn a_namespace_made_anew_under_the_name_of_one_that_went_is_never_entered_
     let after = work(&desk, "renewed").await;
     assert!(there.iter().all(|(key, uid)| key.contains("cfd-renewed") || after.get(key) == Some(uid)), "{after:?}");
     desk.plane.kubectl(&["delete", "namespace", "cf-renewed"], None);
-    purger.patience = std::time::Duration::from_secs(20);
+    purger.patience = std::time::Duration::from_mins(1);
     purger.purged().await;
 }
 

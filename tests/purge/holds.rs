@@ -2,7 +2,8 @@
 
 use cloudfarm::api::retention::{PurgeState, RetentionPhase, RunOutcome};
 
-use super::support::purge::{doomed, due, ended_tenant, hold};
+use super::support::desk::hold;
+use super::support::purge::{doomed, due, ended_tenant};
 use super::{Desk, bed};
 
 fn annotate(desk: &Desk, tenant: &str, value: &str) {

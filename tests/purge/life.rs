@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cloudfarm::api::retention::RetentionPhase;
+use cloudfarm::api::retention::{Progress, RetentionPhase};
 use kube::ResourceExt as _;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
@@ -165,7 +165,7 @@ async fn a_tenant_ends_comes_back_ends_again_is_erased_down_to_the_volume_and_it
         .await;
     let pinned = status.pinned.clone().expect("pinned");
     assert_eq!((status.phase, pinned.tenant_uid.as_str()), (Some(RetentionPhase::Idle), uid));
-    assert_eq!((&status.first_seen, &status.end_date, &status.progress), (&None, &None, &Default::default()));
+    assert_eq!((&status.first_seen, &status.end_date, &status.progress), (&None, &None, &Progress::default()));
     assert!(pinned.namespace_uids.values().all(|new| !before.values().any(|old| old == new)));
     let old = desk.status("leaving").await;
     assert_eq!((old.phase, old.progress.evidence.is_some()), (Some(RetentionPhase::Purged), true));

@@ -25,7 +25,7 @@ async fn the_process_waits_for_its_turn_refuses_a_namesake_and_erases() {
     let (desk, driver, _turn) = bed().await;
     let (purger, handle) = doomed(&desk, driver, "process", &[]).await;
     let there = work(&desk, "process").await;
-    let now = super::support::purge::now().strftime("%Y-%m-%dT%H:%M:%S.000000Z").to_string();
+    let now = super::support::desk::now().strftime("%Y-%m-%dT%H:%M:%S.000000Z").to_string();
     let held = |holder: Option<&str>| {
         let lease =
             json!({"spec": {"holderIdentity": holder, "renewTime": now, "leaseDurationSeconds": 3600}}).to_string();

@@ -9,7 +9,8 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
-use super::support::purge::{ENDED, Purger, doomed, due, ended_tenant, per_day};
+use super::support::desk::per_day;
+use super::support::purge::{ENDED, Purger, doomed, due, ended_tenant};
 use super::{Desk, bed, bed_alone, work};
 
 async fn set(desk: &Desk, data: Value) {
@@ -74,7 +75,7 @@ async fn no_more_purges_begin_in_a_day_than_the_budget_says_and_one_that_has_beg
     first.purged().await;
     second.refused("OverBudget").await;
     // What a person allows for today, and for today only.
-    let today = cloudfarm::api::jst::in_japan(super::support::purge::now())[..10].to_owned();
+    let today = cloudfarm::api::jst::in_japan(super::support::desk::now())[..10].to_owned();
     let approval = |date: &str| {
         json!({
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cloudfarm-purge-approval", "namespace": NAMESPACE},
@@ -121,7 +122,7 @@ async fn a_clock_that_is_an_hour_off_deletes_nothing_and_is_not_remembered() {
 async fn a_run_after_days_without_runs_only_writes_the_time_down() {
     let (desk, driver, _turn) = bed().await;
     let (purger, handle) = doomed(&desk, driver, "slept", &[]).await;
-    let long_ago = super::support::purge::now() - k8s_openapi::jiff::SignedDuration::from_hours(24 * 5);
+    let long_ago = super::support::desk::now() - k8s_openapi::jiff::SignedDuration::from_hours(24 * 5);
     desk.write_status(false, "slept", json!({"clockMark": long_ago.to_string()})).await;
     assert!(purger.refused("ClockInDoubt").await.contains("scheduled ones are missing") && driver.holds(&handle));
     purger.purged().await;
@@ -156,7 +157,7 @@ async fn as_many_people_as_asked_for_have_to_approve_each_for_himself_and_none_b
     let purger = due(&desk, "approvals").await;
     let said = desk.decide("dpo-one", "approvals", json!({"approvals": [by("dpo-two", "2026-11-24T00:00:00Z")]})).await;
     assert!(said.expect_err("for somebody else").contains("everybody approves for himself"));
-    let now = super::support::purge::now().to_string();
+    let now = super::support::desk::now().to_string();
     desk.decided("dpo-one", "approvals", json!({"approvals": [by("dpo-one", &now)]})).await;
     assert_eq!(purger.run().await.outcome, RunOutcome::Previewed);
     assert!(purger.refused("ApprovalMissing").await.contains("approved so far: dpo-one"));

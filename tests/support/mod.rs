@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod cel;
+pub mod desk;
 pub mod faults;
 pub mod operator;
 pub mod plane;
