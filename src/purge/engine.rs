@@ -338,11 +338,15 @@ impl<W: World> Run<'_, W> {
     }
 
     /// Writes the progress down. The operator writes on the same object, so being overtaken is nothing special here;
-    /// only the mark of the point of no return insists on the look it was decided by.
+    /// only the mark of the point of no return insists on the look it was decided by. A purge never goes back: another
+    /// run, whose turn this one lost without noticing, may have got further, and what it wrote stands.
     async fn save(&self) -> Result<(), Lost> {
         let mut tries = 0;
         loop {
             let look = self.world.look().await?;
+            if is_behind(&self.progress, &progress(&look)) {
+                return Err(Lost::Unanswered("another run has got further; the next run goes on".into()));
+            }
             match self.world.record(&look, &self.progress).await {
                 Err(Lost::Unexpected(_)) if tries < TRIES => tries += 1,
                 outcome => return outcome,
@@ -369,6 +373,10 @@ impl<W: World> Run<'_, W> {
     async fn close(&mut self, ended: &Ended) -> Result<(), Lost> {
         let look = self.world.look().await?;
         let now = look.clocks.own;
+        let found = progress(&look);
+        if is_behind(&self.progress, &found) {
+            self.progress = found;
+        }
         self.progress.last_run_at = Some(Time(now));
         // A time in doubt is not written down as one that was seen: it would bar every later run.
         if let Ok(time) = gate::time(&look.clocks) {
@@ -386,6 +394,13 @@ impl<W: World> Run<'_, W> {
         self.progress.runs.drain(..surplus);
         self.save().await
     }
+}
+
+/// Is a purge further than this run knows?
+fn is_behind(known: &Progress, found: &Progress) -> bool {
+    let state = |progress: &Progress| progress.purge.as_ref().map_or(0, |purge| 1 + purge.state as u8);
+    let plan = |progress: &Progress| progress.purge.as_ref().map(|purge| purge.plan_hash.clone());
+    state(known) < state(found) || plan(found).is_some() && plan(known) != plan(found)
 }
 
 /// Has one of the days before the purge come on which people are told, since the last preview of it?
