@@ -15,6 +15,8 @@
 //!   waited for.
 //! - Finalizers of others are never touched; what they keep is told by name, and the run ends without a certificate.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
@@ -209,9 +211,28 @@ impl<W: World> Run<'_, W> {
         let wanted = self.progress.purge.as_ref().map(|purge| purge.plan_hash.clone()).unwrap_or_default();
         let plan = Plan::stored(self.world.plan().await?.as_deref(), &wanted)?;
         for step in Step::ALL {
+            if step == Step::Namespaces {
+                self.nothing_new(&plan).await?;
+            }
             self.step(&plan, step).await?;
         }
         self.verify(&plan).await
+    }
+
+    /// A namespace takes along whatever is in it: data that came after the plan was made would go unnamed.
+    async fn nothing_new(&mut self, plan: &Plan) -> Result<(), Stop> {
+        if self.status(Step::Namespaces).is_none_or(|status| status.state == StepState::Done) {
+            return Ok(());
+        }
+        let planned: BTreeSet<&str> = plan.items.iter().map(|item| item.uid.as_str()).collect();
+        let found = self.world.inventory().await?;
+        let data = found.items.iter().filter(|item| matches!(item.step, Step::Disks | Step::Snapshots));
+        let new: Vec<String> =
+            data.filter(|item| !planned.contains(item.uid.as_str())).map(ToString::to_string).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        Err(Stop::Blocked(format!("came after the plan was made, so that a person has to erase it: {}", some(&new))))
     }
 
     async fn step(&mut self, plan: &Plan, step: Step) -> Result<(), Stop> {
