@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::inventory::{Place, inventory};
-use super::look::{Asked, Clocks, Look, NamespaceSight, Reserve};
+use super::look::{Asked, Clocks, Look, NamespaceSight, Reserve, records_as_of};
 use super::plan::{Inventory, Item, KindName};
 use super::world::{ItemState, Lost, Seen, World};
 use crate::api::retention::{EvidenceReference, LogRetention, Progress, Retention};
@@ -236,7 +236,7 @@ impl World for Live {
             tenant: &look.retention.spec.tenant_ref.name,
             namespaces: &namespaces,
             log_retention: look.retention.spec.log_retention.clone().unwrap_or_else(LogRetention::standard),
-            now: look.clocks.own,
+            now: records_as_of(&look),
         };
         inventory(&self.client, &place).await
     }

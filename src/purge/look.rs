@@ -60,3 +60,12 @@ pub struct Clocks {
     /// When the operator renewed its lease: the high-water mark that somebody else keeps writing down.
     pub operator: Option<Timestamp>,
 }
+
+/// By which time records that are kept are told from those whose time is over: once a purge has begun, that of its
+/// beginning. Otherwise a record whose time ends in between would be found left over, and in no plan.
+#[must_use]
+pub fn records_as_of(look: &Look) -> Timestamp {
+    let status = look.retention.status.as_ref();
+    let begun = status.and_then(|status| status.progress.purge.as_ref());
+    begun.map_or(look.clocks.own, |purge| purge.started_at.0)
+}

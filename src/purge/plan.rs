@@ -130,10 +130,11 @@ pub struct Inventory {
 
 impl Inventory {
     /// SHA-256 over kind, place, name and uid of every object. What changes by itself (resource versions, sizes that a
-    /// driver reports late) does not count.
+    /// driver reports late, records whose time ends day by day) does not count.
     #[must_use]
     pub fn hash(&self) -> String {
-        let mut lines: Vec<String> = self.items.iter().map(|item| format!("{item} {}", item.uid)).collect();
+        let counted = self.items.iter().filter(|item| item.step != Step::Derived);
+        let mut lines: Vec<String> = counted.map(|item| format!("{item} {}", item.uid)).collect();
         lines.sort();
         hex::encode(&Sha256::digest(lines.join("\n")))
     }
