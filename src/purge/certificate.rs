@@ -6,12 +6,60 @@ use super::look::Look;
 use super::plan::{Item, Plan};
 use crate::api::jst::in_japan;
 use crate::api::retention::Progress;
-use crate::evidence::certificate::{CLAUSE, Certificate, ErasedObject, KeptRecords, NO_PREVIOUS, Software, VERSION};
+use crate::evidence::certificate::{
+    CLAUSE, Certificate, ErasedObject, KeptRecords, NO_PREVIOUS, Signed, Software, VERSION,
+};
 use crate::retention::ending::approvers;
 
 /// How volumes and snapshots are erased: their storage driver deletes them and their API objects are read back as gone.
 /// That a key was destroyed or blocks were overwritten is what only the provider's storage can prove, so it is not said.
 const METHOD: &str = "ProviderDelete";
+
+/// What the chain says of itself where it is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chain {
+    pub head: String,
+    pub length: u64,
+    /// Hashes of the latest certificates, the newest last.
+    pub recent: Vec<String>,
+}
+
+impl Chain {
+    /// Is the certificate of this hash a part of it?
+    #[must_use]
+    pub fn has(&self, sha256: &str) -> bool {
+        self.head == sha256 || self.recent.iter().any(|known| known == sha256)
+    }
+}
+
+/// What becomes of a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// It was signed before; it is in the chain, or is its next.
+    Stands(Box<Signed>),
+    /// It is to be signed, as the next of the chain.
+    Sign(Box<Certificate>),
+}
+
+/// Where a certificate goes, when `stored` is what its record holds. One that is in the chain is never replaced: others
+/// may follow it by now, and without it the chain is broken. One that was signed and never got into the chain is used if
+/// it still fits.
+#[must_use]
+pub fn link(chain: &Chain, stored: Option<Signed>, certificate: Certificate) -> Link {
+    let stands = |signed: &Signed| {
+        let of_this_plan = signed.certificate.plan_sha256 == certificate.plan_sha256;
+        signed.certificate.sha256().is_ok_and(|hash| chain.has(&hash))
+            || of_this_plan && signed.certificate.previous_sha256 == chain.head
+    };
+    match stored.filter(stands) {
+        Some(signed) => Link::Stands(Box::new(signed)),
+        None => Link::Sign(Box::new(Certificate {
+            previous_sha256: chain.head.clone(),
+            sequence: chain.length,
+            ..certificate
+        })),
+    }
+}
 
 /// The certificate of a purge. Its place in the chain and the program's digest are filled in where it is signed.
 #[must_use]

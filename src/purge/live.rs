@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::certificate::{Chain, Link, link};
 use super::inventory::{Place, inventory};
 use super::look::{Asked, Clocks, Look, NamespaceSight, Reserve, records_as_of};
 use super::plan::{Inventory, Item, KindName};
@@ -43,6 +44,9 @@ pub const CHAIN: &str = "chain";
 /// Where in a record's data the plan and the certificate are.
 pub const PLAN_KEY: &str = "plan";
 pub const CERTIFICATE_KEY: &str = "certificate.json";
+
+/// Hashes of the latest certificates that the chain's ConfigMap tells, 65 bytes each.
+const REMEMBERED: usize = 4096;
 
 /// Purges of other tenants that may begin within 24 hours, when the budget does not say.
 const PER_DAY: usize = 5;
@@ -305,28 +309,30 @@ impl World for Live {
         let chain = self.config_map(EVIDENCE_NAMESPACE, CHAIN).await?;
         let chain = chain.ok_or(Lost::Refused(format!("ConfigMap {EVIDENCE_NAMESPACE}/{CHAIN} is not there")))?;
         let word = |key: &str| chain.data.as_ref().and_then(|data| data.get(key)).cloned();
-        let head = word("head").unwrap_or_else(|| NO_PREVIOUS.into());
-        let length: u64 = word("length").and_then(|length| length.parse().ok()).unwrap_or_default();
-        let stored = data.get(CERTIFICATE_KEY).and_then(|text| serde_json::from_str::<Signed>(text).ok());
-        let stored = stored.filter(|stored| stored.certificate.plan_sha256 == certificate.plan_sha256);
-        let in_chain = |signed: &Signed| {
-            signed.certificate.previous_sha256 == head || signed.certificate.sha256().is_ok_and(|hash| hash == head)
+        let known = Chain {
+            head: word("head").unwrap_or_else(|| NO_PREVIOUS.into()),
+            length: word("length").and_then(|length| length.parse().ok()).unwrap_or_default(),
+            recent: word("recent").unwrap_or_default().lines().map(str::to_owned).collect(),
         };
-        // A run that died between the certificate and the chain's head has signed already.
-        let signed = if let Some(signed) = stored.filter(in_chain) {
-            signed
-        } else {
-            let software = software::running().map_err(|error| refused(&error))?;
-            let certificate = Certificate { software, previous_sha256: head.clone(), sequence: length, ..certificate };
-            let key = self.signing_key().await.map_err(Lost::Refused)?;
-            let signed = key.sign(certificate).map_err(|error| refused(&error))?;
-            let text = signed.to_json().map_err(|error| refused(&error))?;
-            self.eraser.put(&target, &json!({CERTIFICATE_KEY: text})).await?;
-            signed
+        let stored = data.get(CERTIFICATE_KEY).and_then(|text| serde_json::from_str::<Signed>(text).ok());
+        // A run that died after it had signed is not signed for again.
+        let signed = match link(&known, stored, certificate) {
+            Link::Stands(signed) => *signed,
+            Link::Sign(certificate) => {
+                let software = software::running().map_err(|error| refused(&error))?;
+                let key = self.signing_key().await.map_err(Lost::Refused)?;
+                let signed = key.sign(Certificate { software, ..*certificate }).map_err(|error| refused(&error))?;
+                let text = signed.to_json().map_err(|error| refused(&error))?;
+                self.eraser.put(&target, &json!({CERTIFICATE_KEY: text})).await?;
+                signed
+            }
         };
         let sha256 = signed.certificate.sha256().map_err(|error| refused(&error))?;
-        if head != sha256 {
-            let next = json!({"head": sha256, "length": (signed.certificate.sequence + 1).to_string()});
+        if !known.has(&sha256) {
+            let surplus = (known.recent.len() + 1).saturating_sub(REMEMBERED);
+            let recent: Vec<&str> = known.recent.iter().skip(surplus).map(String::as_str).chain([&*sha256]).collect();
+            let length = (signed.certificate.sequence + 1).to_string();
+            let next = json!({"head": sha256, "length": length, "recent": recent.join("\n")});
             self.eraser.put(&target_of(&chain), &next).await?;
         }
         Ok(EvidenceReference { report: target.name, sha256, signature: signed.signature, key_id: signed.key_id })
