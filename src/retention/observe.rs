@@ -94,6 +94,13 @@ impl RetentionSnapshot {
         })
     }
 
+    /// What a purge of another Retention has left there, with records that are kept, is no later tenant's.
+    #[must_use]
+    pub fn of_an_earlier_tenant(&self, namespace: &Observation) -> bool {
+        let own = self.retention.uid().unwrap_or_default();
+        matches!(&namespace.facts, Facts::Namespace { approved: Some(approved), .. } if *approved != own)
+    }
+
     /// A hold that somebody wrote on a namespace by hand: its other place.
     #[must_use]
     pub fn held_by_hand(&self) -> Option<&Observation> {

@@ -122,7 +122,8 @@ fn disregarded(snapshot: &RetentionSnapshot, previous: &RetentionStatus) -> Opti
 
 fn pinned(snapshot: &RetentionSnapshot, previous: Option<Pinned>) -> Option<Pinned> {
     let TenantState::Present(declared) = &snapshot.tenant else { return previous };
-    let seen = snapshot.namespaces().map(|namespace| (namespace.reference.name.clone(), namespace.uid.clone()));
+    let seen = snapshot.namespaces().filter(|namespace| !snapshot.of_an_earlier_tenant(namespace));
+    let seen = seen.map(|namespace| (namespace.reference.name.clone(), namespace.uid.clone()));
     let mut namespace_uids: std::collections::BTreeMap<String, String> = seen.collect();
     match previous {
         // The namespaces of this very tenant may come one after the other, and never change once they are pinned.

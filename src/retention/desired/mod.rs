@@ -44,6 +44,8 @@ pub fn desired(snapshot: &RetentionSnapshot) -> Plan {
         (Ending::On(dates), Ok(schedule)) if purge_state(snapshot) != Some(PurgeState::Purged) => {
             at_the_end(snapshot, owner, dates, &schedule)
         }
+        // The approval on what is left, records that are kept, stays: it says that they are an earlier tenant's.
+        _ if purge_state(snapshot) == Some(PurgeState::Purged) => of(owner, Vec::new(), Vec::new()),
         // Neither a CronJob nor rights hold data: without a date that can be trusted they must not stand (I5), and those
         // that this Retention made must not be in the way of the one that takes precedence.
         _ => of(owner, Vec::new(), claims::of_a_running_contract(snapshot)),
