@@ -40,7 +40,7 @@ impl Conditions for RetentionStatus {
 pub fn status(snapshot: &RetentionSnapshot, plan: &Plan, applied: &Applied) -> RetentionStatus {
     let previous = snapshot.retention.status.clone().unwrap_or_default();
     if plan.ending == Ending::Unknown && snapshot.retention.status.is_some() {
-        return previous;
+        return unread(snapshot, plan, applied, previous);
     }
     let generation = snapshot.retention.metadata.generation;
     if purge_state(snapshot).is_some() {
@@ -67,6 +67,18 @@ pub fn status(snapshot: &RetentionSnapshot, plan: &Plan, applied: &Applied) -> R
         deletable: Some(snapshot.rival.is_some() && !held(&snapshot.retention)),
         conditions: merge(&previous.conditions, &verdicts, generation, snapshot.now),
         progress: previous.progress,
+    }
+}
+
+/// The Tenant cannot be read: everything that was found out about it stays, and that is said. Neither was this
+/// generation of the Retention looked at.
+fn unread(snapshot: &RetentionSnapshot, plan: &Plan, applied: &Applied, previous: RetentionStatus) -> RetentionStatus {
+    let verdicts = conditions::conditions(snapshot, plan, applied);
+    RetentionStatus {
+        phase: Some(phase(&facts(snapshot, &plan.ending, &previous.progress))),
+        next: Some(next::next(snapshot, plan)),
+        conditions: merge(&previous.conditions, &verdicts, previous.observed_generation, snapshot.now),
+        ..previous
     }
 }
 
