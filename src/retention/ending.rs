@@ -101,11 +101,15 @@ fn left_behind(spec: &RetentionSpec, status: &RetentionStatus) -> Option<String>
 }
 
 /// Since when the customer's own wish to be erased sooner is known, if it counts: the Tenant is there and says that the
-/// person may speak for the customer.
+/// person may speak for the customer, or said so when the purge began.
 fn early(spec: &RetentionSpec, status: &RetentionStatus, tenant: &TenantState, now: Timestamp) -> Option<Timestamp> {
     let wish = spec.early_erasure.as_ref().filter(|wish| wish.confirm_name == spec.tenant_ref.name)?;
-    let TenantState::Present(declared) = tenant else { return None };
-    let counts = declared.privileged.contains(&wish.approved_by);
+    let counts = match tenant {
+        TenantState::Present(declared) => declared.privileged.contains(&wish.approved_by),
+        // Data is gone by that wish already: the Tenant's going does not leave the rest behind for ever.
+        TenantState::Vanished => status.progress.purge.is_some() && status.early_erasure_seen_at.is_some(),
+        TenantState::Unknown => false,
+    };
     counts.then(|| status.early_erasure_seen_at.as_ref().map_or(now, |seen| seen.0))
 }
 
