@@ -63,7 +63,18 @@ impl Stores {
             purged.is_some_and(|purge| purge.state == PurgeState::Purged)
                 && pinned.is_some_and(|pinned| pinned.tenant_uid != uid)
         });
-        if proof { format!("{name}-{}", uid.chars().take(8).collect::<String>()) } else { chosen }
+        if !proof {
+            return chosen;
+        }
+        // A later tenant that went and is declared again goes on under the Retention it has: with its holds and its days.
+        let purged = |found: &Retention| {
+            let progress = found.status.as_ref().map(|status| &status.progress);
+            progress.and_then(|progress| progress.purge.as_ref()).is_some_and(|it| it.state == PurgeState::Purged)
+        };
+        let all = self.retentions.of_tenant(&name);
+        let decoded = all.iter().filter_map(|found| found.0.as_ref().ok());
+        let standing = decoded.filter(|found| !purged(found)).map(ResourceExt::name_any);
+        standing.min().unwrap_or_else(|| format!("{name}-{}", uid.chars().take(8).collect::<String>()))
     }
 
     /// Sizes of the cluster's instance types, by name.
