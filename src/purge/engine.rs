@@ -15,22 +15,22 @@
 //!   waited for.
 //! - Finalizers of others are never touched; what they keep is told by name, and the run ends without a certificate.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use k8s_openapi::jiff::Timestamp;
 
 use super::certificate;
 use super::gate::{self, Refusal};
 use super::look::{Asked, Look};
-use super::plan::{Inventory, Item, NotThePlan, Plan, Step, Way};
+use super::plan::{Item, NotThePlan, Plan, Step, Way};
+use super::preview::summary;
 use super::world::{ItemState, Lost, World};
-use crate::api::retention::{
-    EvidenceReference, InventorySummary, Progress, PurgeMark, PurgeState, RunOutcome, RunRecord, StepState, StepStatus,
-};
+use crate::api::retention::{EvidenceReference, Progress, PurgeMark, PurgeState, RunOutcome, StepState, StepStatus};
 use crate::evidence::certificate::Certificate;
 use crate::retention::ending::Dates;
 
 /// How often a write is tried again that was overtaken by another.
-const TRIES: usize = 5;
+pub(super) const TRIES: usize = 5;
 
 /// How a run ended, for the log, the exit code and the tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +112,7 @@ pub async fn run<W: World>(world: &W, asked: &Asked) -> Result<Ended, Lost> {
     Ok(ended)
 }
 
-fn progress(look: &Look) -> Progress {
+pub(super) fn progress(look: &Look) -> Progress {
     look.retention.status.clone().unwrap_or_default().progress
 }
 
@@ -123,7 +123,7 @@ pub(super) struct Run<'a, W: World> {
     pub(super) progress: Progress,
     /// What may stand in the status: what stood there when it was looked at, and what was written since. Whether a write
     /// whose answer was lost took effect is not known, so there may be several.
-    written: Vec<Progress>,
+    pub(super) written: Vec<Progress>,
     /// What is asked before each delete.
     pub(super) may: May,
 }
@@ -163,30 +163,6 @@ impl<W: World> Run<'_, W> {
             Err(Refusal::NotPreviewed) => self.preview(look, &dates, &Refusal::NotPreviewed).await,
             Err(refusal) => Err(Stop::Refused(refusal)),
         }
-    }
-
-    /// Not due yet: is it one of the days on which people are told what will go?
-    async fn early_preview(&mut self, look: &Look, refusal: Refusal) -> Result<Ended, Stop> {
-        let Refusal::NotBefore(not_before) = refusal else { return Err(Stop::Refused(refusal)) };
-        let now = gate::time(&look.clocks).map_err(Stop::Refused)?;
-        let dates = gate::ended(self.asked, look, now).map_err(Stop::Refused)?;
-        if preview_due(look, not_before, now) {
-            self.preview(look, &dates, &refusal).await
-        } else {
-            Err(Stop::Refused(refusal))
-        }
-    }
-
-    async fn preview(&mut self, look: &Look, dates: &Dates, because: &Refusal) -> Result<Ended, Stop> {
-        let inventory = self.world.inventory().await?;
-        let now = gate::time(&look.clocks).map_err(Stop::Refused)?;
-        self.progress.inventory = Some(summary(&inventory, dates.not_before, now));
-        let mut message =
-            format!("{because}; a purge would erase {} objects, {} bytes", inventory.items.len(), inventory.bytes());
-        if !inventory.doubts.is_empty() {
-            message = format!("{message}; it would stop at: {}", inventory.doubts.join("; "));
-        }
-        Ok(Ended::new(RunOutcome::Previewed, "Previewed", message))
     }
 
     /// Up to the point of no return.
@@ -234,9 +210,28 @@ impl<W: World> Run<'_, W> {
         let look = self.world.look().await?;
         gate::always(self.asked, &look).map_err(Stop::Refused)?;
         for step in Step::ALL {
+            if step == Step::Namespaces {
+                self.nothing_new(&plan).await?;
+            }
             self.step(&plan, step).await?;
         }
         self.verify(&plan).await
+    }
+
+    /// A namespace takes along whatever is in it: data that came after the plan was made would go unnamed.
+    async fn nothing_new(&mut self, plan: &Plan) -> Result<(), Stop> {
+        if self.status(Step::Namespaces).is_none_or(|status| status.state == StepState::Done) {
+            return Ok(());
+        }
+        let planned: BTreeSet<&str> = plan.items.iter().map(|item| item.uid.as_str()).collect();
+        let found = self.world.inventory().await?;
+        let data = found.items.iter().filter(|item| matches!(item.step, Step::Disks | Step::Snapshots));
+        let new: Vec<String> =
+            data.filter(|item| !planned.contains(item.uid.as_str())).map(ToString::to_string).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        Err(Stop::Blocked(format!("came after the plan was made, so that a person has to erase it: {}", some(&new))))
     }
 
     async fn step(&mut self, plan: &Plan, step: Step) -> Result<(), Stop> {
@@ -379,31 +374,6 @@ impl<W: World> Run<'_, W> {
         Ok(self.save().await?)
     }
 
-    /// Writes the progress down. The operator writes on the same object, so being overtaken is nothing special here;
-    /// only the mark of the point of no return insists on the look it was decided by. Progress that another run has
-    /// written is never overwritten: what is proven there would be forgotten.
-    async fn save(&mut self) -> Result<(), Lost> {
-        let mut tries = 0;
-        loop {
-            let look = self.world.look().await?;
-            if !self.is_ours(&look) {
-                return Err(Lost::Unexpected("another run has written its progress meanwhile".into()));
-            }
-            self.written.push(self.progress.clone());
-            match self.world.record(&look, &self.progress).await {
-                Err(Lost::Unexpected(_)) if tries < TRIES => tries += 1,
-                outcome => return outcome,
-            }
-        }
-    }
-
-    fn is_ours(&self, look: &Look) -> bool {
-        // As JSON, which is what is stored: times lose their fractions there.
-        let stored = |progress: &Progress| serde_json::to_value(progress).ok();
-        let there = stored(&progress(look));
-        self.written.iter().any(|written| stored(written) == there)
-    }
-
     fn blocked(&mut self, step: Step, items: &[&Item], left: &[String]) -> Stop {
         let message = format!("step {step:?} waits for: {}", some(left));
         if let Some(status) = self.status(step) {
@@ -417,55 +387,6 @@ impl<W: World> Run<'_, W> {
 
     fn outcome(&self, refusal: &Refusal) -> RunOutcome {
         if self.progress.purge.is_some() { RunOutcome::Interrupted } else { refusal.outcome() }
-    }
-
-    /// The last write of a run: when, how, and the time as it saw it.
-    async fn close(&mut self, ended: &Ended) -> Result<(), Lost> {
-        let look = self.world.look().await?;
-        if !self.is_ours(&look) {
-            self.progress = progress(&look);
-            self.written = vec![progress(&look)];
-            if self.progress.purge.as_ref().is_some_and(|purge| purge.state == PurgeState::Purged) {
-                return Ok(());
-            }
-        }
-        let now = look.clocks.own;
-        self.progress.last_run_at = Some(Time(now));
-        // A time in doubt is not written down as one that was seen: it would bar every later run.
-        if let Ok(time) = gate::time(&look.clocks) {
-            let seen = self.progress.clock_mark.as_ref().map_or(time, |mark| mark.0.max(time));
-            self.progress.clock_mark = Some(Time(seen));
-        }
-        let message = ended.message.chars().take(1024).collect();
-        self.progress.runs.push(RunRecord {
-            at: Time(now),
-            outcome: ended.outcome,
-            reason: ended.reason.clone(),
-            message,
-        });
-        let surplus = self.progress.runs.len().saturating_sub(10);
-        self.progress.runs.drain(..surplus);
-        self.save().await
-    }
-}
-
-/// Has one of the days before the purge come on which people are told, since the last preview of it?
-fn preview_due(look: &Look, not_before: Timestamp, now: Timestamp) -> bool {
-    let preview = look.retention.status.as_ref().and_then(|status| status.progress.inventory.as_ref());
-    let last = preview.filter(|preview| preview.not_before.0 == not_before).map(|preview| preview.at.0);
-    let days = look.retention.spec.notify_days_before.iter();
-    let mut told = days.map(|days| crate::api::jst::plus_days(not_before, -days));
-    told.any(|day| day <= now && last.is_none_or(|last| last < day))
-}
-
-fn summary(inventory: &Inventory, not_before: Timestamp, now: Timestamp) -> InventorySummary {
-    InventorySummary {
-        hash: inventory.hash(),
-        objects: number(inventory.items.len()),
-        bytes: i64::try_from(inventory.bytes()).unwrap_or(i64::MAX),
-        counts: inventory.counts(),
-        at: Time(now),
-        not_before: Time(not_before),
     }
 }
 

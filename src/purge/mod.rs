@@ -18,6 +18,8 @@ pub mod inventory;
 pub mod live;
 pub mod look;
 pub mod plan;
+mod preview;
+mod record;
 mod roll;
 pub mod rolling;
 pub mod world;

@@ -2,7 +2,7 @@
 //! lost, refused or overtaken, and at which the process may die.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::LazyLock;
@@ -44,6 +44,8 @@ pub struct Eyes {
     pub fault: Option<(usize, Fault)>,
     pub killed: Cell<bool>,
     rests: Cell<u32>,
+    /// Uids that this run has seen in an inventory.
+    counted: RefCell<BTreeSet<String>>,
     /// What the model said at the last look: nothing that comes after it can be known to the call that follows.
     verdict: Cell<Option<&'static str>>,
 }
@@ -70,7 +72,7 @@ pub fn key() -> &'static SigningKey {
 impl Eyes {
     pub fn new(cluster: Rc<RefCell<Cluster>>, asked: Asked, fault: Option<(usize, Fault)>) -> Self {
         let (calls, killed, rests) = (Cell::new(0), Cell::new(false), Cell::new(0));
-        Self { cluster, asked, calls, fault, killed, rests, verdict: Cell::new(None) }
+        Self { cluster, asked, calls, fault, killed, rests, counted: RefCell::default(), verdict: Cell::new(None) }
     }
 
     async fn call<T>(&self, effect: impl FnOnce(&mut Cluster) -> Result<T, Lost>) -> Result<T, Lost> {
@@ -138,7 +140,9 @@ impl World for Eyes {
             let status = look.retention.status.clone().unwrap_or_default();
             let now = records_as_of(&look);
             let pinned = status.pinned.unwrap_or_default().namespace_uids;
-            Ok(cluster.objects.inventory(&look.retention.spec.tenant_ref.name, &pinned, now))
+            let found = cluster.objects.inventory(&look.retention.spec.tenant_ref.name, &pinned, now);
+            self.counted.borrow_mut().extend(found.items.iter().map(|item| item.uid.clone()));
+            Ok(found)
         })
         .await
     }
@@ -181,6 +185,7 @@ impl World for Eyes {
             cluster.admit(&self.asked.uid, item)?;
             cluster.check(&self.asked.retention, item, verdict);
             cluster.check_hold(&self.asked.retention, item);
+            cluster.check_inside(&self.asked, item, &self.counted.borrow());
             cluster.objects.ask_deletion(&item.uid);
             Ok(())
         })

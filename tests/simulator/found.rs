@@ -197,3 +197,18 @@ fn an_early_erasure_that_has_begun_is_finished_when_its_tenant_goes() {
     assert!(cluster.borrow().books[&uid(&cluster, PLUM)].begun, "{}", cluster.borrow().log.join("\n"));
     assert!(is_purged(&cluster, PLUM));
 }
+
+/// A disk that came after the plan was made went with its namespace, in no plan and in no certificate.
+#[test]
+fn a_disk_that_comes_after_the_plan_stops_the_purge_before_its_namespace() {
+    let cluster = evening();
+    let eyes = [Eyes::new(cluster.clone(), asked(PLUM, &uid(&cluster, PLUM)), None)];
+    let mut runs = Runs::of(&eyes);
+    (0..20).for_each(|_| runs.step(0));
+    apply(&mut cluster.borrow_mut(), PLUM, &Deed::NewDisk(true));
+    runs.finish();
+    nothing_wrong(&cluster, "a disk");
+    assert!(!is_purged(&cluster, PLUM));
+    assert!(cluster.borrow().objects.all.values().any(|object| object.name.starts_with("disk-")));
+    assert!(cluster.borrow().log.iter().any(|line| line.contains("came after the plan")));
+}

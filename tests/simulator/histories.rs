@@ -267,7 +267,20 @@ impl History {
                 let mut cluster = self.cluster.borrow_mut();
                 let tenant = cluster.retentions[name].spec.tenant_ref.name.clone();
                 let alive = cluster.tenants.contains_key(&tenant);
-                let deed = people::deed(&mut self.random, cluster.now, alive, false);
+                let deed = if self.random.once_in(2) {
+                    let later = people::day(cluster.now, self.random.within(1, 90));
+                    // What has to win just now, before the operator has seen it.
+                    let stops = [
+                        Deed::Hold(true),
+                        Deed::HoldNamespace(true),
+                        Deed::Suspend(true),
+                        Deed::Declare(None),
+                        Deed::Declare(Some(later)),
+                    ];
+                    self.random.one_of(&stops)
+                } else {
+                    people::deed(&mut self.random, cluster.now, alive, false)
+                };
                 if !matches!(deed, Deed::Clocks(_) | Deed::OperatorDown) {
                     apply(&mut cluster, &tenant, &deed);
                 }

@@ -5,6 +5,7 @@
 //! many there are.
 #![allow(clippy::expect_used, clippy::panic)] // a test ends where it fails
 
+mod checks;
 mod eyes;
 mod figures;
 mod found;

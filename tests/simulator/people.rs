@@ -280,6 +280,22 @@ pub fn free(cluster: &mut Cluster, tenant: &str) {
     cluster.changes += 1;
 }
 
+/// Data that came after a plan was made is told by name, and a person erases it.
+fn erase_by_hand(cluster: &mut Cluster, tenant: &str) {
+    let prefix = format!("{tenant}.");
+    let begun = cluster.books.iter().filter(|(era, book)| era.starts_with(&prefix) && book.begun);
+    let plans: Vec<(String, String)> =
+        begun.filter_map(|(era, _)| Some((era.clone(), cluster.records.get(era)?.plan.clone()?))).collect();
+    for (era, plan) in plans {
+        let data =
+            ["datavolumes", "persistentvolumeclaims", "persistentvolumes", "volumesnapshots", "volumesnapshotcontents"];
+        cluster
+            .objects
+            .all
+            .retain(|uid, object| object.era != era || !data.contains(&object.kind) || plan.contains(uid));
+    }
+}
+
 /// What a CronJob's pod is started with.
 pub fn asked(retention: &str, uid: &str) -> Asked {
     Asked { retention: retention.into(), uid: uid.into(), cool_off: SignedDuration::from_hours(24) }
@@ -303,5 +319,6 @@ pub fn calm(cluster: &mut Cluster, tenant: &str) {
     for deed in all {
         apply(cluster, tenant, &deed);
     }
+    erase_by_hand(cluster, tenant);
     free(cluster, tenant);
 }
