@@ -8,7 +8,7 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::support::eventually;
-use super::support::purge::{ENDED, due};
+use super::support::purge::{ENDED, Purger, doomed, due};
 use super::support::storage::Driver;
 use super::support::storage::cluster::Kind;
 use super::support::storage::tenant::{TenantData, tenant_with_data};
@@ -173,4 +173,25 @@ async fn a_tenant_ends_comes_back_ends_again_is_erased_down_to_the_volume_and_it
         let marks = plane.kubectl(&["get", "namespace", namespace, "-o", "jsonpath={.metadata.annotations}"], None);
         assert!(!marks.contains("purge-approved") && !marks.contains("legal-hold"), "{marks}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_namesake_of_an_erased_tenant_is_erased_in_its_turn_by_its_own_retention() {
+    let (desk, driver, _turn) = bed().await;
+    let (first, _) = doomed(&desk, driver, "again", &[]).await;
+    first.purged().await;
+    let proof = desk.retention("again").await;
+    let tenants = world::tenants(&desk.admin);
+    tenants.delete("again", &DeleteParams::default()).await.expect("deleted");
+    apply(desk.plane, &[tenant("again", json!({}))]);
+    let uid =
+        condition(&tenants, "again", "Ready", "True").await["metadata"]["uid"].as_str().expect("a uid").to_owned();
+    end(&desk, "again", Some(ENDED)).await;
+    let second = Purger::by(&desk, "again", &format!("again-{}", &uid[..8])).await;
+    second.let_time_pass().await;
+    second.preview().await;
+    let certificate = second.purged().await;
+    assert_eq!((certificate.tenant_uid, certificate.retention_uid), (uid, second.uid.clone()));
+    assert_eq!(desk.retention("again").await["status"]["evidence"], proof["status"]["evidence"]);
+    tenants.delete("again", &DeleteParams::default()).await.expect("deleted");
 }

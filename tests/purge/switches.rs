@@ -124,7 +124,14 @@ async fn a_run_after_days_without_runs_only_writes_the_time_down() {
     let (purger, handle) = doomed(&desk, driver, "slept", &[]).await;
     let long_ago = super::support::desk::now() - k8s_openapi::jiff::SignedDuration::from_hours(24 * 5);
     desk.write_status(false, "slept", json!({"clockMark": long_ago.to_string()})).await;
-    assert!(purger.refused("ClockInDoubt").await.contains("scheduled ones are missing") && driver.holds(&handle));
+    assert!(purger.refused("RunsMissing").await.contains("scheduled ones are missing") && driver.holds(&handle));
+    assert!(purger.refused("RunsMissing").await.contains("an hour after that") && driver.holds(&handle));
+    let a_day_ago = super::support::desk::now() - k8s_openapi::jiff::SignedDuration::from_hours(24);
+    let mut runs = serde_json::to_value(&purger.status().await.progress.runs).expect("JSON");
+    for run in runs.as_array_mut().expect("a list") {
+        run["at"] = json!(a_day_ago.to_string());
+    }
+    desk.write_status(false, "slept", json!({"clockMark": a_day_ago.to_string(), "runs": runs})).await;
     purger.purged().await;
 }
 

@@ -72,7 +72,14 @@ pub fn approval() -> Guard {
             "approves",
             format!("{after}.hasValue() && ({after} != {before} || !{}.hasValue())", label("oldObject", TENANT)),
         )
-        .with("theirs", format!("params.spec.tenantRef.name == {}.orValue('')", label("object", TENANT)))
+        // A Retention that is Purged carries the proof about an earlier tenant of this name.
+        .with(
+            "theirs",
+            format!(
+                "params.spec.tenantRef.name == {}.orValue('') && params.?status.?purge.?state.orValue('') != 'Purged'",
+                label("object", TENANT)
+            ),
+        )
         .with("meant", format!("params.metadata.uid == {after}.orValue('')"))
         .unless(
             format!("!variables.meant || variables.theirs && object.metadata.name in ['cf-' + {TENANT_OF}, 'cfd-' + {TENANT_OF}]"),
