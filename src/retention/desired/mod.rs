@@ -86,7 +86,7 @@ fn after_the_purge(snapshot: &RetentionSnapshot, owner: Owner, schedule: &Schedu
     let stages = vec![
         Stage { objects: vec![cron_job::cron_job(snapshot, &owner, &schedule.monthly())] },
         Stage { objects: role_binding::inventory(snapshot, &owner) },
-        Stage { objects: role_binding::erase(snapshot, &owner) },
+        Stage { objects: role_binding::rolling(snapshot, &owner) },
     ];
     of(owner, stages, Vec::new())
 }
