@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak up down bench bench-large generate
+.PHONY: help demo test check soak mutants up down bench bench-large generate
 
 # The control plane, its kubeconfig and its logs live here; kept out of git, removed by `make down`.
 DEV := target/dev
@@ -25,6 +25,9 @@ check: ## format, lints, generated files, dependencies
 	@cargo clippy --locked --all-targets -- -D warnings
 	@cargo test --locked --quiet --test generated
 	@tests/cargo-deny.sh
+
+mutants: ## change each deciding line of the erasure by itself and see a test fail (about an hour)
+	@tests/mutants.sh
 
 up: ## leave a control plane and the operator running
 	@tests/up.sh $(DEV)

@@ -304,6 +304,16 @@ fn only_approvals_of_this_end_date_by_others_than_the_requester_count() {
 }
 
 #[test]
+fn a_missing_approval_is_told_with_those_that_were_given() {
+    let said = |given: &[&str]| {
+        let given = given.iter().map(|name| (*name).to_owned()).collect();
+        Refusal::Approvals { wanted: 2, given }.to_string()
+    };
+    assert!(said(&[]).contains("nobody has approved"), "{}", said(&[]));
+    assert!(said(&["a"]).contains("approved so far: a"), "{}", said(&["a"]));
+}
+
+#[test]
 fn the_budget_counts_purges_of_the_last_day() {
     let now = due().clocks.own;
     for (ago, wanted) in [(24 * 3600, "open"), (24 * 3600 - 1, "OverBudget")] {

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# mutants.sh [FILE...]   cargo-mutants over the lines that decide about erasing: each is changed by itself, and a test
+# has to fail. Without arguments the gate, the dates and the phases. The list is in target/mutants/mutants.out.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+version=27.1.0
+root=${CLOUDFARM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cloudfarm}/tools/cargo-mutants-$version
+[ -x "$root/bin/cargo-mutants" ] || cargo install --quiet --locked --root "$root" cargo-mutants@$version
+[ $# -gt 0 ] || set -- src/purge/gate.rs src/retention/ending.rs src/retention/lifecycle.rs
+files=()
+for file in "$@"; do files+=(-f "$file"); done
+exec "$root/bin/cargo-mutants" mutants "${files[@]}" -o target/mutants --no-shuffle --timeout 300 -- --test gate --test retention
