@@ -16,6 +16,7 @@ use kube::core::Request as Url;
 use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
 
+use super::write::{WriteError, classify, unsendable};
 use crate::api::labels::PURGE_MANAGER;
 use crate::api::retention::{Progress, Retention};
 
@@ -38,23 +39,6 @@ pub struct Target {
     pub resource_version: String,
 }
 
-/// Why a call did not do what was asked.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EraseError {
-    /// It is another object, or has changed (409).
-    #[error("{0}")]
-    Unexpected(String),
-    /// There is no such object (404).
-    #[error("{0}")]
-    NotFound(String),
-    /// Rights or admission (400, 403, 422).
-    #[error("{0}")]
-    Refused(String),
-    /// No usable answer; whether it took effect is unknown.
-    #[error("{0}")]
-    Unanswered(String),
-}
-
 impl Eraser {
     #[must_use]
     pub fn new(client: Client) -> Self {
@@ -62,7 +46,7 @@ impl Eraser {
     }
 
     /// Asks for the deletion of exactly this object; what it owns follows by the garbage collector.
-    pub async fn delete(&self, target: &Target) -> Result<(), EraseError> {
+    pub async fn delete(&self, target: &Target) -> Result<(), WriteError> {
         let parameters =
             DeleteParams { propagation_policy: Some(PropagationPolicy::Background), ..DeleteParams::default() };
         let parameters = parameters.preconditions(Preconditions {
@@ -74,7 +58,7 @@ impl Eraser {
     }
 
     /// Changes a few fields of exactly this object, such as a volume's reclaim policy.
-    pub async fn prepare(&self, target: &Target, fields: &Value) -> Result<(), EraseError> {
+    pub async fn prepare(&self, target: &Target, fields: &Value) -> Result<(), WriteError> {
         let mut body = fields.clone();
         body["metadata"]["uid"] = json!(target.uid);
         body["metadata"]["resourceVersion"] = json!(target.resource_version);
@@ -84,7 +68,7 @@ impl Eraser {
     }
 
     /// Writes a run's progress, if the Retention still is what it was when it was looked at.
-    pub async fn progress(&self, retention: &Retention, progress: &Progress) -> Result<(), EraseError> {
+    pub async fn progress(&self, retention: &Retention, progress: &Progress) -> Result<(), WriteError> {
         let name = retention.name_any();
         let body = json!({
             "apiVersion": Retention::api_version(&()),
@@ -99,14 +83,14 @@ impl Eraser {
     }
 
     /// Puts values into a ConfigMap that somebody else has made.
-    pub async fn put(&self, config_map: &Target, data: &Value) -> Result<(), EraseError> {
+    pub async fn put(&self, config_map: &Target, data: &Value) -> Result<(), WriteError> {
         self.prepare(config_map, &json!({"data": data})).await
     }
 
-    async fn call(&self, request: http::Request<Vec<u8>>) -> Result<Value, EraseError> {
+    async fn call(&self, request: http::Request<Vec<u8>>) -> Result<Value, WriteError> {
         match tokio::time::timeout(CALL_TIMEOUT, self.client.request::<Value>(request)).await {
             Ok(answer) => answer.map_err(classify),
-            Err(_) => Err(EraseError::Unanswered(format!("no answer within {} s", CALL_TIMEOUT.as_secs()))),
+            Err(_) => Err(WriteError::Unanswered(format!("no answer within {} s", CALL_TIMEOUT.as_secs()))),
         }
     }
 }
@@ -114,28 +98,5 @@ impl Eraser {
 impl Target {
     fn url(&self) -> Url {
         Url::new(DynamicObject::url_path(&self.resource, self.namespace.as_deref()))
-    }
-}
-
-fn unsendable(error: impl std::fmt::Display) -> EraseError {
-    EraseError::Refused(error.to_string())
-}
-
-/// What an error of the client means.
-#[must_use]
-pub fn classify(error: kube::Error) -> EraseError {
-    match error {
-        kube::Error::Api(status) => {
-            let said = status.message.clone();
-            match status.code {
-                409 => EraseError::Unexpected(said),
-                404 => EraseError::NotFound(said),
-                // Another uid under this name is told as an immutable field.
-                422 if said.contains("metadata.uid") => EraseError::Unexpected(said),
-                400 | 401 | 403 | 405 | 413 | 415 | 422 => EraseError::Refused(said),
-                _ => EraseError::Unanswered(format!("{} {said}", status.code)),
-            }
-        }
-        other => EraseError::Unanswered(other.to_string()),
     }
 }

@@ -76,11 +76,7 @@ impl Writer {
     /// Brings the object with this uid to the body's content.
     pub async fn update(&self, reference: &Reference, uid: &str, body: &Value) -> Result<Observation, WriteError> {
         let body = with_metadata(body, "uid", uid);
-        match self.apply("update", reference, FIELD_MANAGER, &body).await {
-            // Another uid under this name is told as an immutable field, a missing object as a conflict.
-            Err(WriteError::Refused(said)) if said.contains("metadata.uid") => Err(WriteError::Unexpected(said)),
-            answer => answer,
-        }
+        self.apply("update", reference, FIELD_MANAGER, &body).await
     }
 
     /// States a few fields on exactly the object that was observed, under a field manager of their own.
@@ -185,14 +181,18 @@ pub(super) fn unsendable(error: impl std::fmt::Display) -> WriteError {
     WriteError::Refused(error.to_string())
 }
 
-pub(super) fn classify(error: kube::Error) -> WriteError {
+/// What an error of the client means.
+#[must_use]
+pub fn classify(error: kube::Error) -> WriteError {
     match error {
         kube::Error::Api(status) => {
             let said = status.message.clone();
             match status.code {
                 409 => WriteError::Unexpected(said),
                 404 => WriteError::NotFound(said),
-                400 | 403 | 405 | 413 | 415 | 422 => WriteError::Refused(said),
+                // Another uid under this name is told as an immutable field, a missing object as a conflict.
+                422 if said.contains("metadata.uid") => WriteError::Unexpected(said),
+                400 | 401 | 403 | 405 | 413 | 415 | 422 => WriteError::Refused(said),
                 _ => WriteError::Unanswered(format!("{} {said}", status.code)),
             }
         }

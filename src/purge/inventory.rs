@@ -23,7 +23,7 @@ use crate::api::jst::{in_japan, plus_days};
 use crate::api::quantity::Quantity;
 use crate::api::retention::{LogRetention, days};
 use crate::api::{home, labels};
-use crate::cluster::erase::{EraseError, classify};
+use crate::cluster::write::{WriteError, classify};
 
 /// Objects a page.
 const PAGE: u32 = 500;
@@ -53,7 +53,7 @@ pub async fn inventory(client: &Client, place: &Place<'_>) -> Result<Inventory, 
         for namespace in place.namespaces.keys() {
             let objects = match list(client, &kind, Some(namespace)).await {
                 Ok(objects) => objects,
-                Err(EraseError::Refused(said)) => {
+                Err(WriteError::Refused(said)) => {
                     found.doubts.push((place.unlisted)(&kind, &said));
                     break;
                 }
@@ -202,7 +202,7 @@ impl KindName {
     }
 }
 
-async fn list(client: &Client, kind: &KindName, namespace: Option<&str>) -> Result<Vec<DynamicObject>, EraseError> {
+async fn list(client: &Client, kind: &KindName, namespace: Option<&str>) -> Result<Vec<DynamicObject>, WriteError> {
     let resource = kind.api_resource();
     let api: Api<DynamicObject> = match namespace {
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
@@ -266,15 +266,15 @@ async fn outside(client: &Client, place: &Place<'_>, found: &mut Inventory) -> R
         hanging(client, place, found, &contents, "/spec/volumeSnapshotRef", (Step::Snapshots, Way::Delete)).await;
     match on_snapshots {
         // No snapshots in this cluster.
-        Err(EraseError::NotFound(_)) => Ok(()),
+        Err(WriteError::NotFound(_)) => Ok(()),
         outcome => listed(outcome, place, &contents, found),
     }
 }
 
 /// What may not be listed is a doubt, here as in the namespaces.
-fn listed(outcome: Result<(), EraseError>, place: &Place, kind: &KindName, found: &mut Inventory) -> Result<(), Lost> {
+fn listed(outcome: Result<(), WriteError>, place: &Place, kind: &KindName, found: &mut Inventory) -> Result<(), Lost> {
     match outcome {
-        Err(EraseError::Refused(said)) => {
+        Err(WriteError::Refused(said)) => {
             found.doubts.push((place.unlisted)(kind, &said));
             Ok(())
         }
@@ -289,7 +289,7 @@ async fn hanging(
     kind: &KindName,
     reference: &str,
     (step, way): (Step, Way),
-) -> Result<(), EraseError> {
+) -> Result<(), WriteError> {
     let uids: BTreeSet<String> = found.items.iter().map(|item| item.uid.clone()).collect();
     let ours = [home::customer_namespace(place.tenant), home::derived_namespace(place.tenant)];
     for object in list(client, kind, None).await? {
@@ -317,15 +317,15 @@ async fn hanging(
     Ok(())
 }
 
-fn lost(error: EraseError) -> Lost {
+fn lost(error: WriteError) -> Lost {
     match error {
-        EraseError::Refused(said) => Lost::Refused(said),
-        EraseError::Unexpected(said) => Lost::Unexpected(said),
-        EraseError::NotFound(said) | EraseError::Unanswered(said) => Lost::Unanswered(said),
+        WriteError::Refused(said) => Lost::Refused(said),
+        WriteError::Unexpected(said) => Lost::Unexpected(said),
+        WriteError::NotFound(said) | WriteError::Unanswered(said) => Lost::Unanswered(said),
     }
 }
-impl From<EraseError> for Lost {
-    fn from(error: EraseError) -> Self {
+impl From<WriteError> for Lost {
+    fn from(error: WriteError) -> Self {
         lost(error)
     }
 }

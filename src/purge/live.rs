@@ -24,7 +24,8 @@ use crate::api::retention::{EvidenceReference, LogRetention, Progress, Retention
 use crate::api::tenant::Tenant;
 use crate::api::{home, jst, labels};
 use crate::cli::signing_key::{SECRET, SECRET_KEY};
-use crate::cluster::erase::{EraseError, Eraser, Target, classify};
+use crate::cluster::erase::{Eraser, Target};
+use crate::cluster::write::{WriteError, classify};
 use crate::evidence::certificate::{Certificate, NO_PREVIOUS, Signed};
 use crate::evidence::signing::SigningKey;
 use crate::evidence::software;
@@ -306,7 +307,7 @@ impl World for Live {
                 Ok(())
             }
             // Whether it is gone is for the next look to tell.
-            Err(EraseError::NotFound(_)) => Ok(()),
+            Err(WriteError::NotFound(_)) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }

@@ -227,6 +227,12 @@ fn scrub(value: &mut Value, tenant: &str) {
             for volatile in ["lastTransitionTime", "lastProbeTime", "observedGeneration", "hash"] {
                 map.remove(volatile);
             }
+            // That it says since when is part of the end; when exactly is not.
+            for (key, value) in map.iter_mut() {
+                if key == "cloudfarm.dev/removed-at" || key == "at" {
+                    *value = Value::String("<time>".into());
+                }
+            }
             let inner = std::mem::take(map);
             *map = inner
                 .into_iter()
