@@ -65,7 +65,7 @@ impl Cluster {
             self.breach(format!("{retention}: {item} is not its own but of {}", object.era));
         }
         let mark = found.status.and_then(|status| status.progress.purge);
-        let text = self.records.get(&uid).and_then(|record| record.plan.clone());
+        let text = self.records.get(&uid).and_then(|record| record.original.clone().or(record.plan.clone()));
         let plan = mark.and_then(|mark| Plan::stored(text.as_deref(), &mark.plan_hash).ok());
         if !plan.is_some_and(|plan| plan.items.iter().any(|planned| planned.uid == object.uid)) {
             self.breach(format!("{retention}: {item} of uid {} is in no stored plan", object.uid));
@@ -82,7 +82,8 @@ impl Cluster {
 
     /// A namespace must not take along a disk or snapshot that the run has seen and its plan does not name.
     pub fn check_inside(&mut self, asked: &Asked, item: &Item, seen: &BTreeSet<String>) {
-        let plan = self.records.get(&asked.uid).and_then(|record| record.plan.clone()).unwrap_or_default();
+        let plan = self.records.get(&asked.uid).and_then(|record| record.original.clone().or(record.plan.clone()));
+        let plan = plan.unwrap_or_default();
         let inside = self.objects.all.values().filter(|object| object.namespace.as_ref() == Some(&item.name));
         let data = inside.filter(|object| ["persistentvolumeclaims", "volumesnapshots"].contains(&object.kind));
         let unnamed = data.filter(|object| seen.contains(&object.uid) && !plan.contains(&object.uid));

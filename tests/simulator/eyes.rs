@@ -204,7 +204,8 @@ impl World for Eyes {
     async fn store_plan(&self, text: &str) -> Result<(), Lost> {
         self.call(|cluster| {
             let record = cluster.records.get_mut(&self.asked.uid);
-            record.ok_or_else(|| Lost::Refused("no record".into()))?.plan = Some(text.to_owned());
+            let record = record.ok_or_else(|| Lost::Refused("no record".into()))?;
+            (record.plan, record.original) = (Some(text.to_owned()), None);
             Ok(())
         })
         .await
@@ -275,7 +276,8 @@ impl Cluster {
         if seen.approved.as_deref() != Some(uid) {
             return refused("is not approved");
         }
-        if self.rights.contains(namespace) || item.namespace.is_none() { Ok(()) } else { refused("is not granted") }
+        let granted = self.rights.iter().any(|(given, _)| given == namespace);
+        if granted || item.namespace.is_none() { Ok(()) } else { refused("is not granted") }
     }
 }
 

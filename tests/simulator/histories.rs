@@ -2,7 +2,7 @@
 //! happen. A night in which nothing can is not played: its run would only note the time, and the time is noted.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use cloudfarm::api::jst::plus_days;
@@ -17,7 +17,7 @@ use crate::model::Book;
 use crate::operator;
 use crate::people::{self, Deed, apply, current};
 use crate::random::Random;
-use crate::world::{Cluster, Job, phase};
+use crate::world::{Cluster, Job, Skew, phase};
 
 const TENANTS: [&str; 2] = ["plum", "pear"];
 const YEARS: i64 = 10;
@@ -39,6 +39,8 @@ pub struct History {
     jumps: bool,
     /// Last runs that found nothing to do, at which count of changes.
     idle: BTreeMap<String, u64>,
+    /// The last instant for which runs were scheduled, and whose run it was already: one waits for the other's turn.
+    tonight: (Timestamp, BTreeSet<String>),
     next_passes: BTreeMap<&'static str, Timestamp>,
     next_pass: Option<Timestamp>,
     /// When clocks are set right again.
@@ -65,6 +67,7 @@ impl History {
             runs: 0,
             jumps,
             idle: BTreeMap::new(),
+            tonight: (start, BTreeSet::new()),
             next_passes: BTreeMap::new(),
             next_pass: None,
             mend: None,
@@ -127,7 +130,11 @@ impl History {
                 self.next_pass = None;
                 self.cluster.borrow_mut().changes += 1;
             } else if Some(at) == run_at {
-                if let Some((_, name, job)) = run {
+                if let Some((at, name, job)) = run {
+                    if self.tonight.0 != at {
+                        self.tonight = (at, BTreeSet::new());
+                    }
+                    self.tonight.1.insert(name.clone());
                     self.night(&name, &job);
                     touched.retain(|tenant| job.uid.starts_with(&format!("{tenant}.")));
                 }
@@ -143,6 +150,8 @@ impl History {
     fn next_deed(&mut self) -> Timestamp {
         let cluster = self.cluster.borrow();
         let dues = cluster.books.values().filter(|book| !book.begun).filter_map(Book::due);
+        let before = if self.jumps { self.random.within(0, 28) } else { 0 };
+        let dues = dues.map(|due| due - hours(24 * before));
         let near = dues.filter(|due| *due > cluster.now + hours(48)).min().filter(|_| self.random.once_in(3));
         let far = cluster.now + SignedDuration::from_secs(self.random.within(600, 140 * 86_400));
         let near = near.map(|due| due + SignedDuration::from_secs(self.random.within(-2 * 86_400, 3 * 86_400)));
@@ -155,7 +164,12 @@ impl History {
             let cluster = self.cluster.borrow();
             (cluster.now, cluster.tenants.contains_key(tenant))
         };
-        let deed = people::deed(&mut self.random, now, alive, self.jumps);
+        let mut deed = people::deed(&mut self.random, now, alive, self.jumps);
+        if self.jumps && self.random.once_in(6) {
+            // What a jump of all clocks makes due tonight.
+            let far = self.random.within(20, 90) * 86_400;
+            deed = Deed::Clocks(Skew { own: far, api_server: Some(far), operator: Some(far) });
+        }
         let dense = matches!(deed, Deed::Schedule("0 */6 * * *")) && self.jumps;
         match &deed {
             _ if dense => return,
@@ -222,7 +236,9 @@ impl History {
         let schedule = schedule(&job.schedule)?;
         let now = cluster.now + SignedDuration::from_secs(1);
         if self.idle.get(name) != Some(&cluster.changes) {
-            return schedule.next(now);
+            let waits = !self.tonight.1.contains(name);
+            let turn = schedule.next(self.tonight.0).filter(|at| waits && *at == self.tonight.0);
+            return turn.or_else(|| schedule.next(now));
         }
         let status = cluster.retentions.get(name)?.status.clone()?;
         let told = [0, 1, 7, 14, 30].map(|days| status.purge_not_before.as_ref().map(|at| plus_days(at.0, -days)));
@@ -274,6 +290,8 @@ impl History {
                         Deed::Hold(true),
                         Deed::HoldNamespace(true),
                         Deed::Suspend(true),
+                        Deed::Again,
+                        Deed::Tamper,
                         Deed::Declare(None),
                         Deed::Declare(Some(later)),
                     ];

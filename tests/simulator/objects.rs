@@ -266,6 +266,11 @@ impl Object {
         }
     }
 
+    /// As a line of a stored plan.
+    pub fn as_planned(&self) -> String {
+        serde_json::to_string(&self.item(Step::Disks, Way::Delete)).expect("JSON") + "\n"
+    }
+
     /// Does its reference name a namespace of this tenant? The era's first part is the tenant's name.
     fn claimed_in(&self, tenant: &str) -> bool {
         self.era.split('.').next() == Some(tenant)

@@ -103,7 +103,7 @@ impl Pass {
         let mut job = None;
         let tenant = &self.plan.desired.owner.tenant;
         for namespace in [home::customer_namespace(tenant), home::derived_namespace(tenant)] {
-            cluster.rights.remove(&namespace);
+            cluster.rights.remove(&(namespace, self.uid.clone()));
         }
         for object in self.plan.desired.objects() {
             let name = object.reference.name.as_str();
@@ -117,7 +117,8 @@ impl Pass {
                     cluster.records.entry(self.uid.clone()).or_default();
                 }
                 Kind::RoleBinding if name == "cloudfarm-purge-erase" => {
-                    cluster.rights.extend(object.reference.namespace.clone());
+                    let namespace = object.reference.namespace.clone().unwrap_or_default();
+                    cluster.rights.insert((namespace, self.uid.clone()));
                 }
                 _ => {}
             }

@@ -8,6 +8,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use crate::model::Book;
+use crate::objects::Object;
 use crate::random::Random;
 use crate::world::{Cluster, Declared, Skew, phase};
 
@@ -37,6 +38,10 @@ pub enum Deed {
     NewDisk(bool),
     NewSecret,
     NewRecord,
+    /// A controller makes something of the same name anew.
+    Again,
+    /// Somebody writes something of the other tenant into a stored plan.
+    Tamper,
     Stuck,
     Freed,
 }
@@ -85,7 +90,8 @@ pub fn deed(random: &mut Random, now: Timestamp, alive: bool, jumps: bool) -> De
         35 => Deed::Budget(usize::try_from(random.below(3)).unwrap_or_default()),
         36 => Deed::NewDisk(random.once_in(2)),
         37 if random.once_in(2) => Deed::NewSecret,
-        37 => Deed::NewRecord,
+        37 if random.once_in(2) => Deed::NewRecord,
+        37 => Deed::Again,
         38 => Deed::Stuck,
         _ => Deed::Freed,
     }
@@ -143,13 +149,14 @@ pub fn apply(cluster: &mut Cluster, tenant: &str, deed: &Deed) {
                 books(cluster, tenant).for_each(|book| book.unreadable = true);
             }
         }
+        Deed::Tamper => tamper(cluster, tenant),
         Deed::HoldNamespace(on) => hold_namespace(cluster, tenant, *on),
         Deed::OperatorDown => cluster.down = cluster.down.or(Some(cluster.now)),
         Deed::OperatorUp => cluster.down = None,
         Deed::Clocks(skew) => cluster.skew = *skew,
         Deed::Stop(stop) => cluster.stop.clone_from(stop),
         Deed::Budget(budget) => cluster.per_day = *budget,
-        Deed::NewDisk(_) | Deed::NewSecret | Deed::NewRecord | Deed::Stuck | Deed::Freed => {
+        Deed::NewDisk(_) | Deed::NewSecret | Deed::NewRecord | Deed::Again | Deed::Stuck | Deed::Freed => {
             objects(cluster, tenant, deed);
         }
         _ => edit(cluster, tenant, deed),
@@ -256,6 +263,18 @@ fn objects(cluster: &mut Cluster, tenant: &str, deed: &Deed) {
                 cluster.objects.get(&record).kept_until = Some(until);
             }
         }
+        Deed::Again => {
+            let theirs = cluster.objects.all.values();
+            let mine = theirs.filter(|it| it.namespace.as_ref() == Some(&own) && it.owner.is_none() && !it.deleting);
+            let mine: Vec<_> =
+                mine.filter(|it| it.kind != "datavolumes" && it.kind != "volumesnapshots").cloned().collect();
+            let which = usize::try_from(number).unwrap_or_default() % mine.len().max(1);
+            if let Some(old) = mine.get(which) {
+                cluster.objects.all.remove(&old.uid);
+                let uid = cluster.objects.make(&era, old.kind, Some(&own), &old.name);
+                cluster.objects.get(&uid).ready = old.ready;
+            }
+        }
         Deed::Stuck => {
             let theirs = cluster.objects.all.values_mut().filter(|object| object.era == era);
             let which = usize::try_from(number).unwrap_or_default();
@@ -267,6 +286,18 @@ fn objects(cluster: &mut Cluster, tenant: &str, deed: &Deed) {
             }
         }
         _ => free(cluster, tenant),
+    }
+}
+
+fn tamper(cluster: &mut Cluster, tenant: &str) {
+    let prefix = format!("{tenant}.");
+    let foreign = cluster.objects.all.values().find(|it| !it.era.starts_with(&prefix) && it.kind == "datavolumes");
+    let Some(line) = foreign.map(Object::as_planned) else { return };
+    for (_, record) in cluster.records.iter_mut().filter(|(era, _)| era.starts_with(&prefix)) {
+        if let Some(plan) = &mut record.plan {
+            record.original.get_or_insert_with(|| plan.clone());
+            plan.push_str(&line);
+        }
     }
 }
 
@@ -318,6 +349,9 @@ pub fn calm(cluster: &mut Cluster, tenant: &str) {
     ];
     for deed in all {
         apply(cluster, tenant, &deed);
+    }
+    for record in cluster.records.values_mut() {
+        record.plan = record.original.take().or(record.plan.take());
     }
     erase_by_hand(cluster, tenant);
     free(cluster, tenant);

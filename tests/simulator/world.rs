@@ -35,6 +35,8 @@ pub struct Declared {
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     pub plan: Option<String>,
+    /// What the plan was before somebody changed it.
+    pub original: Option<String>,
     pub certificate: Option<String>,
 }
 
@@ -63,8 +65,8 @@ pub struct Cluster {
     pub stop: Result<bool, String>,
     pub per_day: usize,
     pub jobs: BTreeMap<String, Job>,
-    /// Namespaces in which the purge may delete.
-    pub rights: BTreeSet<String>,
+    /// Namespaces in which the purge may delete, and the Retention that gave the right.
+    pub rights: BTreeSet<(String, String)>,
     /// Admission policies and the rules of the CRD stand in front of the purge; without them it is on its own.
     pub guarded: bool,
     pub books: BTreeMap<String, Book>,
