@@ -46,7 +46,7 @@ fi
 
 title "Beta's contract has ended: a purge is scheduled, and not before the promised 60 days"
 shown get cronjob -n cloudfarm-system
-kubectl get ret beta -o jsonpath='{range .status.conditions[?(@.type=="Scheduled")]}{.message}{"\n"}{end}'
+kubectl get ret beta -o jsonpath='{.status.next}{"\n"}'
 
 title "Somebody deletes acme's wall"
 before=$(kubectl get networkpolicy cloudfarm-default-deny -n cf-acme -o jsonpath='{.metadata.uid}')
