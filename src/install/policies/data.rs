@@ -85,7 +85,7 @@ pub fn disposable_by_purge() -> Guard {
     Guard::on_all("cloudfarm-disposable-by-purge", &["CREATE", "UPDATE"], &DATA)
         .in_namespaces_with(TENANT)
         .for_objects_with(DISPOSABLE)
-        .every_retention(WithoutAny::Deny)
+        .every_retention(WithoutAny::Allow)
         .when("purge", is_purge())
         .with("theirs", format!("params.spec.tenantRef.name == {tenant}"))
         .with(

@@ -76,7 +76,7 @@ pub fn snapshot_content_deletion() -> Guard {
     let what = "'volumesnapshotcontent ' + oldObject.metadata.name + ': '";
     let namespace = "oldObject.spec.?volumeSnapshotRef.?namespace.orValue('')";
     Guard::on("cloudfarm-purge-snapshot-content-deletion", &["DELETE"], "snapshot.storage.k8s.io", &["volumesnapshotcontents"])
-        .every_retention(WithoutAny::Deny)
+        .every_retention(WithoutAny::Allow)
         .when("purge", is_purge())
         .with("theirs", format!("{namespace} in ['cf-' + params.spec.tenantRef.name, 'cfd-' + params.spec.tenantRef.name]"))
         .unless(
