@@ -1,6 +1,6 @@
 //! What holds a customer's data in a tenant's namespace: who may delete it, and when.
 
-use super::{Guard, WithoutAny, annotation, by_uid, held, is_operator, is_purge, label};
+use super::{Guard, annotation, by_uid, held, is_operator, is_purge, label};
 use crate::api::labels::{DISPOSABLE, LEGAL_HOLD, PURGE_APPROVED, TENANT};
 
 /// A VirtualMachineRestore, -Backup or -Export is no data: it points at some.
@@ -85,7 +85,7 @@ pub fn disposable_by_purge() -> Guard {
     Guard::on_all("cloudfarm-disposable-by-purge", &["CREATE", "UPDATE"], &DATA)
         .in_namespaces_with(TENANT)
         .for_objects_with(DISPOSABLE)
-        .every_retention(WithoutAny::Allow)
+        .every_retention()
         .when("purge", is_purge())
         .with("theirs", format!("params.spec.tenantRef.name == {tenant}"))
         .with(

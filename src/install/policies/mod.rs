@@ -44,13 +44,6 @@ pub fn policies() -> Vec<Value> {
     guards.into_iter().flat_map(Guard::rendered).collect()
 }
 
-/// What a policy that asks the Retentions says when there is none at all.
-#[derive(Clone, Copy, Debug)]
-enum WithoutAny {
-    Allow,
-    Deny,
-}
-
 /// One policy, and the binding that puts it in force for the whole cluster.
 #[derive(Debug)]
 struct Guard {
@@ -59,7 +52,7 @@ struct Guard {
     conditions: Vec<Value>,
     variables: Vec<Value>,
     rules: Vec<Value>,
-    every_retention: Option<WithoutAny>,
+    every_retention: bool,
 }
 
 impl Guard {
@@ -82,7 +75,7 @@ impl Guard {
             conditions: Vec::new(),
             variables: Vec::new(),
             rules: Vec::new(),
-            every_retention: None,
+            every_retention: false,
         }
     }
 
@@ -117,9 +110,10 @@ impl Guard {
         self
     }
 
-    /// Judges once for every Retention, as `params`: all of them have to agree.
-    fn every_retention(mut self, without_any: WithoutAny) -> Self {
-        self.every_retention = Some(without_any);
+    /// Judges once for every Retention, as `params`: all of them have to agree. Where there is none at all it judges
+    /// nothing: the API server would otherwise refuse the request of everybody, before it looks at any condition.
+    fn every_retention(mut self) -> Self {
+        self.every_retention = true;
         self
     }
 
@@ -136,9 +130,9 @@ impl Guard {
             spec["variables"] = self.variables.into();
         }
         let mut binding = json!({"policyName": self.name, "validationActions": ["Deny", "Audit"]});
-        if let Some(without_any) = self.every_retention {
+        if self.every_retention {
             spec["paramKind"] = json!({"apiVersion": "cloudfarm.dev/v1alpha1", "kind": "Retention"});
-            binding["paramRef"] = json!({"selector": {}, "parameterNotFoundAction": format!("{without_any:?}")});
+            binding["paramRef"] = json!({"selector": {}, "parameterNotFoundAction": "Allow"});
         }
         let object = |kind: &str, spec: Value| {
             json!({

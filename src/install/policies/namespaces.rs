@@ -1,6 +1,6 @@
 //! A tenant's namespaces: their deletion, and the marks on them that everything else trusts.
 
-use super::{Guard, WithoutAny, annotation, held, is_operator, is_purge, label, may};
+use super::{Guard, annotation, held, is_operator, is_purge, label, may};
 use crate::api::labels::{LEGAL_HOLD, PURGE_APPROVED, TENANT};
 
 const NAMESPACES: [&str; 3] = ["namespaces", "namespaces/status", "namespaces/finalize"];
@@ -67,7 +67,7 @@ pub fn approval() -> Guard {
     );
     Guard::on("cloudfarm-purge-approval", &["UPDATE"], "", &NAMESPACES)
         .for_objects_with(TENANT)
-        .every_retention(WithoutAny::Allow)
+        .every_retention()
         .when(
             "approves",
             format!("{after}.hasValue() && ({after} != {before} || !{}.hasValue())", label("oldObject", TENANT)),
@@ -109,7 +109,7 @@ pub fn hold_release() -> Guard {
     let (before, after) = (annotation("oldObject", LEGAL_HOLD), annotation("object", LEGAL_HOLD));
     Guard::on("cloudfarm-hold-release", &["UPDATE"], "", &NAMESPACES)
         .for_objects_with(TENANT)
-        .every_retention(WithoutAny::Allow)
+        .every_retention()
         .when("released", format!("{before}.hasValue() && !{after}.hasValue()"))
         .unless(
             format!("params.spec.tenantRef.name != {}.orValue('') || !{}", label("object", TENANT), held()),

@@ -1,7 +1,7 @@
 //! What the purge may do to things that lie outside of namespaces: volumes and snapshot contents. It gives them back to
 //! their drivers and changes nothing else, and only those of tenants' namespaces.
 
-use super::{Guard, WithoutAny, by_uid, held, is_purge};
+use super::{Guard, by_uid, held, is_purge};
 
 /// CEL: a map is the same but for one key; `dyn` since fields of a type are no map to the type checker.
 fn same_but(field: &str, key: &str) -> String {
@@ -76,7 +76,7 @@ pub fn snapshot_content_deletion() -> Guard {
     let what = "'volumesnapshotcontent ' + oldObject.metadata.name + ': '";
     let namespace = "oldObject.spec.?volumeSnapshotRef.?namespace.orValue('')";
     Guard::on("cloudfarm-purge-snapshot-content-deletion", &["DELETE"], "snapshot.storage.k8s.io", &["volumesnapshotcontents"])
-        .every_retention(WithoutAny::Allow)
+        .every_retention()
         .when("purge", is_purge())
         .with("theirs", format!("{namespace} in ['cf-' + params.spec.tenantRef.name, 'cfd-' + params.spec.tenantRef.name]"))
         .unless(

@@ -1,6 +1,6 @@
 //! Tenants: a declaration that goes or changes must not change what was promised about the data.
 
-use super::{Guard, WithoutAny};
+use super::Guard;
 
 /// A Tenant whose contract runs is not deleted by a slip of the hand (I8). The data would stay anyway; this keeps the
 /// declaration, too.
@@ -15,7 +15,7 @@ pub fn deletion() -> Guard {
 pub fn last_word() -> Guard {
     let (said, noted) = ("oldObject.spec.?contract.?endDate", "params.?status.?endDate");
     Guard::on("cloudfarm-tenant-last-word", &["DELETE"], "cloudfarm.dev", &["tenants"])
-        .every_retention(WithoutAny::Allow)
+        .every_retention()
         .unless(
             // A Retention that carries the proof about an earlier tenant of this name says nothing about this one.
             format!("params.spec.tenantRef.name != oldObject.metadata.name || params.?status.?purge.hasValue() || {said} == {noted}"),
