@@ -13,20 +13,26 @@ about() { # what a first build costs on two cores, from a run on such a machine
     etcd) echo "etcd 3.7.3: about 1 minute" ;;
     kwok) echo "kwok 0.8.0: about 2 minutes" ;;
     kubevirt) echo "the generator of KubeVirt 1.9.0's CRDs: about 3 minutes" ;;
+    charts) echo "helm 4.3.1 and kubeconform 0.8.0: about 4 minutes" ;;
+    helm-docs) echo "helm-docs 1.14.2: about 1 minute" ;;
+    gitops) echo "Flux's kustomize-controller 1.9.6: about 4 minutes" ;;
+    node) echo "kubelet and kube-proxy 1.37.2, kube-router's policy controller 2.2.1: about 3 minutes" ;;
     oracle) echo "cyclonus 0.5.6, the judge of network policies: about 4 minutes" ;;
     *) echo "$1: some minutes" ;;
   esac
 }
 
-compile() { # MODULE OUT   (in the module's folder)
-  local version=k8s.io/component-base/version
+arguments() { # MODULE   of `go build`, in the module's folder
+  local small='-s -w' version=k8s.io/component-base/version
+  # Without these discovery says v0.0.0-master and clients that look at it go astray.
+  local kubernetes="$small -X $version.gitMajor=1 -X $version.gitMinor=37 -X $version.gitVersion=v1.37.2 -X $version.gitCommit=module -X $version.gitTreeState=clean"
   case $1 in
-    # Without the version flags discovery says v0.0.0-master and clients that look at it go astray.
-    kubernetes) go build -ldflags "-s -w -X $version.gitMajor=1 -X $version.gitMinor=37 -X $version.gitVersion=v1.37.2 \
-      -X $version.gitCommit=module -X $version.gitTreeState=clean" -o "$2/" tool ;;
-    etcd) go build -ldflags '-s -w' -o "$2/etcd" go.etcd.io/etcd/server/v3 ;;
-    kwok) go build -ldflags '-s -w -X sigs.k8s.io/kwok/pkg/consts.Version=v0.8.0' -o "$2/" tool ;;
-    *) go build -ldflags '-s -w' -o "$2/" . ;;
+    kubernetes) arguments=(-ldflags "$kubernetes" tool) ;;
+    node) arguments=(-ldflags "$kubernetes" tool ./policies) ;;
+    etcd) arguments=(-ldflags "$small" go.etcd.io/etcd/server/v3) ;;
+    kwok) arguments=(-ldflags "$small -X sigs.k8s.io/kwok/pkg/consts.Version=v0.8.0" tool) ;;
+    charts|helm-docs|gitops) arguments=(-ldflags "$small" tool) ;;
+    *) arguments=(-ldflags "$small" .) ;;
   esac
 }
 
@@ -35,14 +41,16 @@ mkdir -p "$cache"
 for module in "$@"; do
   folder=$here/tools/$module
   [ -s "$folder/go.mod" ] || { echo "no such tool module: $module" >&2; exit 2; }
-  key=$( (cd "$folder" && find . -type f | LC_ALL=C sort | xargs cat; declare -f compile) | digest)
+  arguments "$module"
+  key=$( (cd "$folder" && find . -type f | LC_ALL=C sort | xargs cat; echo "${arguments[@]}") | digest)
   done=$cache/$module-$key
   if [ ! -d "$done" ]; then
     exec 9>"$cache/$module.lock"; flock 9   # two checkouts may ask at once
     if [ ! -d "$done" ]; then
       echo "building $(about "$module") (kept in $cache)" >&2
       rm -rf "$done.part"; mkdir -p "$done.part"
-      (cd "$folder" && CGO_ENABLED=0 GOFLAGS=-mod=readonly GOWORK=off compile "$module" "$done.part") >&2
+      (cd "$folder" && CGO_ENABLED=0 GOFLAGS=-mod=readonly GOWORK=off go build -o "$done.part/" "${arguments[@]}") >&2
+      [ "$module" != etcd ] || mv "$done.part/server" "$done.part/etcd"
       mv "$done.part" "$done"
     fi
     exec 9>&-
