@@ -37,6 +37,13 @@ pub fn manifests() -> Vec<Value> {
     all
 }
 
+/// Outlives `helm uninstall`, since tenants and their data do: a wall, what proves an erasure, the rights of people. An
+/// operator that is installed again takes it over.
+fn kept(mut object: Value) -> Value {
+    object["metadata"]["annotations"]["helm.sh/resource-policy"] = "keep".into();
+    object
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +118,22 @@ mod tests {
     fn the_accounts_are_spelled_as_the_api_server_spells_them() {
         for (account, name) in [(OPERATOR_ACCOUNT, OPERATOR), (PURGE_ACCOUNT, PURGE)] {
             assert_eq!(format!("system:serviceaccount:{NAMESPACE}:{account}"), name);
+        }
+    }
+
+    /// What acts ends with the release; what guards tenants, and lets their people in, stays.
+    #[test]
+    fn an_uninstallation_takes_what_acts_and_leaves_what_guards() {
+        for object in manifests() {
+            let stays = object["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep";
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            let acts = match object["kind"].as_str().unwrap_or_default() {
+                "Namespace" => name == NAMESPACE, // no part of the chart
+                "ServiceAccount" | "ClusterRoleBinding" | "RoleBinding" => true,
+                "ClusterRole" | "Role" => name == OPERATOR_ACCOUNT || name.starts_with(PURGE_ACCOUNT),
+                _ => false,
+            };
+            assert_eq!(stays, !acts, "{} {name}", object["kind"]);
         }
     }
 

@@ -14,7 +14,7 @@ mod tenants;
 
 use serde_json::{Value, json};
 
-use super::{OPERATOR, PURGE};
+use super::{OPERATOR, PURGE, kept};
 
 /// Every policy with its binding.
 pub fn policies() -> Vec<Value> {
@@ -135,12 +135,12 @@ impl Guard {
             binding["paramRef"] = json!({"selector": {}, "parameterNotFoundAction": "Allow"});
         }
         let object = |kind: &str, spec: Value| {
-            json!({
+            kept(json!({
                 "apiVersion": "admissionregistration.k8s.io/v1",
                 "kind": kind,
                 "metadata": {"name": self.name},
                 "spec": spec,
-            })
+            }))
         };
         [object("ValidatingAdmissionPolicy", spec), object("ValidatingAdmissionPolicyBinding", binding)]
     }
