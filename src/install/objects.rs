@@ -51,7 +51,7 @@ fn purge_budget() -> Value {
 }
 
 /// Kept, since what it says is written by others after the installation.
-fn config_map(namespace: &str, name: &str) -> Value {
+pub fn config_map(namespace: &str, name: &str) -> Value {
     kept(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}}))
 }
 

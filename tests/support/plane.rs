@@ -23,8 +23,9 @@ impl Plane {
     /// A plane of its own. `crds` as in up.sh: `Some("none")` for a cluster without any neighbour.
     pub fn start(name: &str, crds: Option<&str>) -> Self {
         let plane = Self::with_our_crds_alone(name, crds);
-        let manifests: Vec<String> =
-            cloudfarm::install::manifests().iter().map(|manifest| format!("---\n{manifest}\n")).collect();
+        let mut manifests = cloudfarm::install::manifests();
+        manifests.push(cloudfarm::install::purge_program(&super::operator::config()));
+        let manifests: Vec<String> = manifests.iter().map(|manifest| format!("---\n{manifest}\n")).collect();
         plane
             .kubectl(&["apply", "--server-side", "--field-manager=test-install", "-f", "-"], Some(&manifests.concat()));
         plane
