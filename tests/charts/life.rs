@@ -16,7 +16,7 @@ use crate::support::world::{self, apply, condition, machine, network, tenant};
 
 const CHART: &str = "charts/cloudfarm";
 
-fn json(plane: &Plane, what: &str) -> Value {
+pub fn json(plane: &Plane, what: &str) -> Value {
     let words: Vec<&str> = ["get"].into_iter().chain(what.split_whitespace()).chain(["-o", "json"]).collect();
     serde_json::from_str(&plane.kubectl(&words, None)).expect("JSON")
 }
