@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak mutants up down bench bench-large generate
+.PHONY: help demo test check soak mutants drill up down bench bench-large generate
 
 # The control plane, its kubeconfig and its logs live here; kept out of git, removed by `make down`.
 DEV := target/dev
@@ -19,6 +19,9 @@ test: ## every test, on a clean checkout
 
 soak: ## 10,000 random histories of ten years in the erasure simulator
 	@CLOUDFARM_HISTORIES=10000 cargo test --locked --release --test simulator -- --nocapture
+
+drill: ## let the API server hang for five minutes under two replicas
+	@CLOUDFARM_HANG_SECONDS=300 cargo test --locked --test availability -- --nocapture an_api_server
 
 check: ## format, lints, generated files, dependencies
 	@cargo fmt --check

@@ -24,7 +24,7 @@ pub async fn run(context: Arc<Context>, stop: impl Future<Output = ()>) {
         () = &mut stop => return,
     }
     tracing::info!("leading: every declaration is looked at once");
-    context.metrics.leads(true);
+    let _leading = Leading::of(&context);
     let queues = context.triggers.open(&context.stores);
     let stores = context.stores.clone();
     let passes = stream::select_all([
@@ -42,7 +42,23 @@ pub async fn run(context: Arc<Context>, stop: impl Future<Output = ()>) {
             work.await;
         }
     }
-    context.metrics.leads(false);
+}
+
+/// Held while this process leads; however that ends, it is told and nothing is queued any longer.
+struct Leading(Arc<Context>);
+
+impl Leading {
+    fn of(context: &Arc<Context>) -> Self {
+        context.metrics.leads(true);
+        Self(context.clone())
+    }
+}
+
+impl Drop for Leading {
+    fn drop(&mut self) {
+        self.0.triggers.close();
+        self.0.metrics.leads(false);
+    }
 }
 
 /// How long neighbours' kinds may take to be listed after everything else was.

@@ -128,6 +128,11 @@ impl Metrics {
         self.duration.observe(seconds);
     }
 
+    /// A pass was dropped where it stood, with the lease.
+    pub fn pass_dropped(&self, ticket: u64) {
+        self.moving.lock().unwrap_or_else(PoisonError::into_inner).started.remove(&ticket);
+    }
+
     /// Start of the oldest pass that has not ended, in seconds since the epoch.
     #[must_use]
     pub fn oldest_pass(&self) -> Option<i64> {
