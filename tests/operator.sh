@@ -16,7 +16,7 @@ if running && ready; then echo "the operator is already running"; exit 0; fi
 
 "$kubectl" apply --server-side --field-manager=cloudfarm-install -f "$root/crds" >/dev/null
 "$kubectl" wait --for=condition=Established crd/tenants.cloudfarm.dev crd/tenantnetworks.cloudfarm.dev crd/retentions.cloudfarm.dev >/dev/null
-"$binary" manifests | "$kubectl" apply --server-side --field-manager=cloudfarm-install -f - >/dev/null
+"$binary" manifests --config "$root/charts/cloudfarm/config.yaml" | "$kubectl" apply --server-side --field-manager=cloudfarm-install -f - >/dev/null
 
 token=$("$kubectl" create token cloudfarm --namespace cloudfarm-system --duration 24h)
 umask 077

@@ -71,7 +71,7 @@ enum Command {
         dir: Option<PathBuf>,
     },
     /// Print what a cluster needs besides the CRDs: namespace, identities, roles, admission policies
-    Manifests,
+    Manifests(Manifests),
     /// Print, without any cluster, every object that manifests would become
     Render(Render),
     /// One purge run, as the CronJob's pod does it
@@ -98,6 +98,14 @@ struct Run {
     /// Name of this replica, unique among them; the pod's name
     #[arg(long, env = "HOSTNAME", default_value = "cloudfarm-local")]
     identity: String,
+}
+
+#[derive(Debug, Args)]
+struct Manifests {
+    /// The operator's config file: with it comes the ConfigMap that says which program may run as the purge; until
+    /// that is there, no pod starts in the operator's namespace
+    #[arg(long, env = "CLOUDFARM_CONFIG")]
+    config: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -169,7 +177,7 @@ impl Cli {
             Command::Run(run) => run.run().await,
             Command::Crds { dir: None } => print(&crate::api::manifest::all_as_yaml()),
             Command::Crds { dir: Some(dir) } => crds_into(&dir),
-            Command::Manifests => print(&yaml_documents(&install::manifests())?),
+            Command::Manifests(manifests) => manifests.run(),
             Command::Render(render) => render.run(),
             Command::Purge(purge) => Box::pin(purge.run()).await,
             Command::Verify(verify) => verify.run(),
@@ -191,6 +199,17 @@ impl Run {
             clock: Clock::default(),
         };
         operator::run(client, settings, asked_to_stop()).await.map_err(|error| Failure::new(exit::CLUSTER, error))
+    }
+}
+
+impl Manifests {
+    fn run(self) -> Result<(), Failure> {
+        let mut all = install::manifests();
+        if let Some(file) = &self.config {
+            let config = Config::load(file).map_err(|error| Failure::new(exit::INPUT, error))?;
+            all.push(install::purge_program(&config));
+        }
+        print(&yaml_documents(&all)?)
     }
 }
 

@@ -5,7 +5,9 @@ mod objects;
 mod policies;
 mod roles;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::operator::config::{Config, Purge};
 
 /// Namespace of the operator, its lease and the purge CronJobs.
 pub const NAMESPACE: &str = "cloudfarm-system";
@@ -28,13 +30,33 @@ pub const PURGE: &str = "system:serviceaccount:cloudfarm-system:cloudfarm-purge"
 /// Lease of the purge run whose turn it is; made here, since a purge cannot create.
 pub const PURGE_LEASE: &str = "cloudfarm-purge";
 
-/// Every object, in the order in which they have to be applied.
+/// ConfigMap with what a pod with the purge's rights has to run ([`purge_program`]).
+pub const PURGE_PROGRAM: &str = "cloudfarm-purge-program";
+
+/// Every object but [`purge_program`], in the order in which they have to be applied.
 #[must_use]
 pub fn manifests() -> Vec<Value> {
     let mut all = objects::objects();
     all.extend(roles::roles());
     all.extend(policies::policies());
     all
+}
+
+/// What admission lets run with the purge's rights: this image with this cool-off. Not among the [`manifests`], since it
+/// depends on the config; until it is there, no pod starts in the operator's namespace.
+#[must_use]
+pub fn purge_program(config: &Config) -> Value {
+    let Purge { image, cool_off_hours, .. } = &config.purge;
+    let mut program = objects::config_map(NAMESPACE, PURGE_PROGRAM);
+    program["data"] = json!({"image": image, "coolOffHours": cool_off_hours.to_string()});
+    program
+}
+
+/// Outlives `helm uninstall`, since tenants and their data do: a wall, what proves an erasure, the rights of people. An
+/// operator that is installed again takes it over.
+fn kept(mut object: Value) -> Value {
+    object["metadata"]["annotations"]["helm.sh/resource-policy"] = "keep".into();
+    object
 }
 
 #[cfg(test)]
@@ -111,6 +133,22 @@ mod tests {
     fn the_accounts_are_spelled_as_the_api_server_spells_them() {
         for (account, name) in [(OPERATOR_ACCOUNT, OPERATOR), (PURGE_ACCOUNT, PURGE)] {
             assert_eq!(format!("system:serviceaccount:{NAMESPACE}:{account}"), name);
+        }
+    }
+
+    /// What acts ends with the release; what guards tenants, and lets their people in, stays.
+    #[test]
+    fn an_uninstallation_takes_what_acts_and_leaves_what_guards() {
+        for object in manifests() {
+            let stays = object["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep";
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            let acts = match object["kind"].as_str().unwrap_or_default() {
+                "Namespace" => name == NAMESPACE, // no part of the chart
+                "ServiceAccount" | "ClusterRoleBinding" | "RoleBinding" => true,
+                "ClusterRole" | "Role" => name == OPERATOR_ACCOUNT || name.starts_with(PURGE_ACCOUNT),
+                _ => false,
+            };
+            assert_eq!(stays, !acts, "{} {name}", object["kind"]);
         }
     }
 

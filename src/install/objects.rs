@@ -2,18 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::{EVIDENCE_NAMESPACE, NAMESPACE, OPERATOR_ACCOUNT, PURGE_ACCOUNT, PURGE_LEASE};
+use super::{EVIDENCE_NAMESPACE, NAMESPACE, OPERATOR_ACCOUNT, PURGE_ACCOUNT, PURGE_LEASE, kept};
 
 /// In the order in which they have to be applied.
 pub fn objects() -> Vec<Value> {
     vec![
         namespace(NAMESPACE),
-        namespace(EVIDENCE_NAMESPACE),
+        kept(namespace(EVIDENCE_NAMESPACE)),
         service_account(OPERATOR_ACCOUNT),
         service_account(PURGE_ACCOUNT),
         chain(),
         purge_budget(),
-        purge_lease(),
+        kept(purge_lease()),
     ]
 }
 
@@ -50,13 +50,9 @@ fn purge_budget() -> Value {
     config_map(NAMESPACE, "cloudfarm-purge-budget")
 }
 
-/// Kept by `helm uninstall`: what it says is written by others after the installation.
-fn config_map(namespace: &str, name: &str) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": name, "namespace": namespace, "annotations": {"helm.sh/resource-policy": "keep"}},
-    })
+/// Kept, since what it says is written by others after the installation.
+pub fn config_map(namespace: &str, name: &str) -> Value {
+    kept(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}}))
 }
 
 /// One purge at a time; the purge may take it and cannot create it.

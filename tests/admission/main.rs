@@ -8,6 +8,7 @@ mod support;
 mod bed;
 mod data;
 mod namespaces;
+mod program;
 mod retentions;
 mod rights;
 mod tenants;

@@ -41,15 +41,22 @@ impl Desk {
     /// The one of this binary's plane: with a key that signs, and without the budget of one day.
     pub async fn shared(plane: &'static Plane) -> Self {
         static MADE: OnceCell<(Config, Config, PublicKey)> = OnceCell::const_new();
-        let made = MADE.get_or_init(|| async {
-            let key = new_key(plane);
-            officers(plane);
-            per_day(plane, Some("100000"));
-            (plane.config_of(OPERATOR_ACCOUNT).await, plane.config_of(PURGE_ACCOUNT).await, key)
-        });
-        let (operator, purge, key) = made.await.clone();
+        let (operator, purge, key) = MADE.get_or_init(|| made(plane)).await.clone();
         let operator = Client::try_from(operator).expect("client");
         Self { plane, admin: plane.admin().await, operator, config: purge, key }
+    }
+
+    /// One for a plane of its own.
+    pub async fn new(plane: &'static Plane) -> Self {
+        let (operator, config, key) = made(plane).await;
+        let operator = Client::try_from(operator).expect("client");
+        Self { plane, admin: plane.admin().await, operator, config, key }
+    }
+
+    /// The same with new tokens: an account that was deleted and made again takes no old ones.
+    pub async fn with_new_tokens(&self) -> Self {
+        let operator = Client::try_from(self.plane.config_of(OPERATOR_ACCOUNT).await).expect("client");
+        Self { operator, config: self.plane.config_of(PURGE_ACCOUNT).await, ..self.clone() }
     }
 
     /// A client with the purge's token and these faults.
@@ -171,6 +178,14 @@ impl Desk {
             .await;
         }
     }
+}
+
+/// The operator's and the purge's access, and the key.
+async fn made(plane: &Plane) -> (Config, Config, PublicKey) {
+    let key = new_key(plane);
+    officers(plane);
+    per_day(plane, Some("100000"));
+    (plane.config_of(OPERATOR_ACCOUNT).await, plane.config_of(PURGE_ACCOUNT).await, key)
 }
 
 /// Writes how many purges may begin within a day; `None` leaves it to the usual.

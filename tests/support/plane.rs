@@ -23,8 +23,9 @@ impl Plane {
     /// A plane of its own. `crds` as in up.sh: `Some("none")` for a cluster without any neighbour.
     pub fn start(name: &str, crds: Option<&str>) -> Self {
         let plane = Self::with_our_crds_alone(name, crds);
-        let manifests: Vec<String> =
-            cloudfarm::install::manifests().iter().map(|manifest| format!("---\n{manifest}\n")).collect();
+        let mut manifests = cloudfarm::install::manifests();
+        manifests.push(cloudfarm::install::purge_program(&super::operator::config()));
+        let manifests: Vec<String> = manifests.iter().map(|manifest| format!("---\n{manifest}\n")).collect();
         plane
             .kubectl(&["apply", "--server-side", "--field-manager=test-install", "-f", "-"], Some(&manifests.concat()));
         plane
@@ -33,6 +34,14 @@ impl Plane {
     /// A plane with our CRDs and without roles and policies, where the CRDs' own rules can be judged: an administrator
     /// may write there what only the operator or a purge run writes elsewhere.
     pub fn with_our_crds_alone(name: &str, crds: Option<&str>) -> Self {
+        let plane = Self::with_nothing_of_ours(name, crds);
+        plane.kubectl(&["apply", "--server-side", "--field-manager=test-install", "-f", "crds"], None);
+        plane.our_crds_established();
+        plane
+    }
+
+    /// A plane as a newcomer has it, before anything is installed.
+    pub fn with_nothing_of_ours(name: &str, crds: Option<&str>) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let dir = root.join(format!("target/test-planes/{name}-{}", std::process::id()));
         let mut up = Command::new(root.join("tests/controlplane/up.sh"));
@@ -41,14 +50,16 @@ impl Plane {
             up.args(["--crds", crds]);
         }
         run(&mut up);
-        let plane = Self { dir };
-        plane.kubectl(&["apply", "--server-side", "--field-manager=test-install", "-f", "crds"], None);
+        Self { dir }
+    }
+
+    /// Waits until the API server serves our kinds.
+    pub fn our_crds_established(&self) {
         let crds = ["crd/tenants.cloudfarm.dev", "crd/tenantnetworks.cloudfarm.dev", "crd/retentions.cloudfarm.dev"];
         // `kubectl wait` gives up on a CRD that has no conditions yet.
         let wait = [&["wait", "--for=condition=Established"], &crds[..]].concat();
-        let established = (0..20).any(|_| plane.try_kubectl(&wait, None).0);
-        assert!(established, "kubectl {}: {}", wait.join(" "), plane.try_kubectl(&wait, None).1);
-        plane
+        let established = (0..20).any(|_| self.try_kubectl(&wait, None).0);
+        assert!(established, "kubectl {}: {}", wait.join(" "), self.try_kubectl(&wait, None).1);
     }
 
     /// Installs a neighbour's CRDs later.

@@ -8,13 +8,14 @@
 mod bindings;
 mod data;
 mod namespaces;
+mod program;
 mod purge;
 mod retentions;
 mod tenants;
 
 use serde_json::{Value, json};
 
-use super::{OPERATOR, PURGE};
+use super::{OPERATOR, PURGE, kept};
 
 /// Every policy with its binding.
 pub fn policies() -> Vec<Value> {
@@ -37,6 +38,9 @@ pub fn policies() -> Vec<Value> {
         purge::snapshot_contents(),
         purge::snapshot_content_deletion(),
         bindings::purge_roles(),
+        program::cron_jobs(),
+        program::jobs(),
+        program::pods(),
         tenants::deletion(),
         tenants::last_word(),
         tenants::end_date(),
@@ -52,7 +56,14 @@ struct Guard {
     conditions: Vec<Value>,
     variables: Vec<Value>,
     rules: Vec<Value>,
-    every_retention: bool,
+    params: Option<Params>,
+}
+
+/// What a policy is judged with beside the request.
+#[derive(Debug)]
+enum Params {
+    EveryRetention,
+    ConfigMap { namespace: &'static str, name: &'static str },
 }
 
 impl Guard {
@@ -75,13 +86,19 @@ impl Guard {
             conditions: Vec::new(),
             variables: Vec::new(),
             rules: Vec::new(),
-            every_retention: false,
+            params: None,
         }
     }
 
     /// Only in namespaces that carry this label.
     fn in_namespaces_with(mut self, label: &str) -> Self {
         self.matches["namespaceSelector"] = exists(label);
+        self
+    }
+
+    /// Only in this namespace.
+    fn in_namespace(mut self, name: &str) -> Self {
+        self.matches["namespaceSelector"] = json!({"matchLabels": {"kubernetes.io/metadata.name": name}});
         self
     }
 
@@ -113,7 +130,14 @@ impl Guard {
     /// Judges once for every Retention, as `params`: all of them have to agree. Where there is none at all it judges
     /// nothing: the API server would otherwise refuse the request of everybody, before it looks at any condition.
     fn every_retention(mut self) -> Self {
-        self.every_retention = true;
+        self.params = Some(Params::EveryRetention);
+        self
+    }
+
+    /// Judges with this ConfigMap as `params`. Without it every request that these operations and resources match is
+    /// refused, before any condition is looked at.
+    fn asking(mut self, namespace: &'static str, name: &'static str) -> Self {
+        self.params = Some(Params::ConfigMap { namespace, name });
         self
     }
 
@@ -130,17 +154,24 @@ impl Guard {
             spec["variables"] = self.variables.into();
         }
         let mut binding = json!({"policyName": self.name, "validationActions": ["Deny", "Audit"]});
-        if self.every_retention {
-            spec["paramKind"] = json!({"apiVersion": "cloudfarm.dev/v1alpha1", "kind": "Retention"});
-            binding["paramRef"] = json!({"selector": {}, "parameterNotFoundAction": "Allow"});
+        match self.params {
+            None => {}
+            Some(Params::EveryRetention) => {
+                spec["paramKind"] = json!({"apiVersion": "cloudfarm.dev/v1alpha1", "kind": "Retention"});
+                binding["paramRef"] = json!({"selector": {}, "parameterNotFoundAction": "Allow"});
+            }
+            Some(Params::ConfigMap { namespace, name }) => {
+                spec["paramKind"] = json!({"apiVersion": "v1", "kind": "ConfigMap"});
+                binding["paramRef"] = json!({"namespace": namespace, "name": name, "parameterNotFoundAction": "Deny"});
+            }
         }
         let object = |kind: &str, spec: Value| {
-            json!({
+            kept(json!({
                 "apiVersion": "admissionregistration.k8s.io/v1",
                 "kind": kind,
                 "metadata": {"name": self.name},
                 "spec": spec,
-            })
+            }))
         };
         [object("ValidatingAdmissionPolicy", spec), object("ValidatingAdmissionPolicyBinding", binding)]
     }

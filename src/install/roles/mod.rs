@@ -7,15 +7,17 @@ mod tenants;
 
 use serde_json::{Value, json};
 
-use super::NAMESPACE;
+use super::{NAMESPACE, kept};
 #[cfg(test)]
 pub use purge::KNOWN_INVENTORY;
 pub use purge::PURGE_ROLES;
 pub use tenants::TENANT_ROLES;
 
-/// Every role, and the bindings of our own accounts. People are bound by the provider.
+/// Every role, and the bindings of our own accounts. People are bound by the provider. Their roles outlive the operator:
+/// a customer stays in its VMs, and an officer can still place a hold.
 pub fn roles() -> Vec<Value> {
-    [operator::operator(), purge::purge(), people::people(), tenants::tenants()].concat()
+    let people = [people::people(), tenants::tenants()].concat().into_iter().map(kept);
+    [operator::operator(), purge::purge()].concat().into_iter().chain(people).collect()
 }
 
 fn cluster_role(name: &str, rules: &[Value]) -> Value {

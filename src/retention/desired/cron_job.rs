@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use super::token;
 use crate::api::{home, labels};
 use crate::cli::exit;
 use crate::cluster::object::{DesiredObject, Owner};
@@ -66,19 +67,25 @@ fn job(snapshot: &RetentionSnapshot, owner: &Owner) -> JobSpec {
     }
 }
 
-/// What the API server would fill in is written out, so that a read-back compares equal.
+/// User and group of the image, for clusters whose policies want to read them in the pod.
+const NOBODY: i64 = 65532;
+
+/// What the API server would fill in is written out, so that a read-back compares equal. What may stand here at all is
+/// `install/policies/program.rs`.
 fn pod(snapshot: &RetentionSnapshot, owner: &Owner) -> PodSpec {
     let config = &snapshot.config.purge;
     PodSpec {
         service_account_name: Some(config.service_account.clone()),
         service_account: Some(config.service_account.clone()),
-        automount_service_account_token: Some(true),
+        automount_service_account_token: Some(false),
         restart_policy: Some("Never".into()),
         dns_policy: Some("ClusterFirst".into()),
         scheduler_name: Some("default-scheduler".into()),
         termination_grace_period_seconds: Some(30),
         security_context: Some(PodSecurityContext {
             run_as_non_root: Some(true),
+            run_as_user: Some(NOBODY),
+            run_as_group: Some(NOBODY),
             seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".into(), localhost_profile: None }),
             ..PodSecurityContext::default()
         }),
@@ -92,6 +99,7 @@ fn pod(snapshot: &RetentionSnapshot, owner: &Owner) -> PodSpec {
                 format!("--uid={}", owner.uid),
                 format!("--cool-off-hours={}", config.cool_off_hours),
             ]),
+            volume_mounts: Some(vec![token::mount()]),
             termination_message_path: Some("/dev/termination-log".into()),
             termination_message_policy: Some("File".into()),
             security_context: Some(SecurityContext {
@@ -102,6 +110,7 @@ fn pod(snapshot: &RetentionSnapshot, owner: &Owner) -> PodSpec {
             }),
             ..Container::default()
         }],
+        volumes: Some(vec![token::volume()]),
         ..PodSpec::default()
     }
 }

@@ -6,6 +6,7 @@ mod claims;
 mod cron_job;
 mod record;
 mod role_binding;
+mod token;
 
 use std::collections::BTreeSet;
 
