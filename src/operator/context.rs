@@ -269,12 +269,17 @@ where
     F: Future<Output = Result<Action, Again>>,
 {
     let began = tokio::time::Instant::now();
-    let ticket = context.metrics.pass_began(context.clock.now().as_second());
+    context.triggers.taken(controller, object.meta().namespace.as_deref(), &object.name_any());
+    let ticket = context.metrics.pass_began(controller, context.clock.now().as_second());
     let result = match &object.0 {
         Ok(object) => reconcile(context.statuses.freshest(object), context.clone()).await,
         Err(invalid) => context.report_undecodable::<K>(invalid).await,
     };
-    let outcome = if result.is_ok() { "settled" } else { "again" };
+    let outcome = match (&object.0, &result) {
+        (_, Err(_)) => "again",
+        (Err(_), Ok(_)) => "undecodable",
+        (Ok(_), Ok(_)) => "settled",
+    };
     context.metrics.pass_ended(ticket, controller, outcome, began.elapsed().as_secs_f64());
     result
 }

@@ -11,6 +11,7 @@ pub mod faults;
 pub mod operator;
 pub mod plane;
 pub mod purge;
+pub mod replica;
 pub mod storage;
 pub mod whole;
 pub mod world;
