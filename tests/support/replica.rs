@@ -46,11 +46,17 @@ impl Replica {
             .await;
     }
 
-    pub async fn get(&self, path: &str) -> (u16, String) {
-        let address = eventually("the server to listen", || async {
+    /// Where it serves.
+    pub async fn address(&self) -> String {
+        eventually("the server to listen", || async {
             self.lines().iter().find_map(|line| line["address"].as_str().map(str::to_owned))
         })
-        .await;
+        .await
+    }
+
+    /// Status and body of a page.
+    pub async fn get(&self, path: &str) -> (u16, String) {
+        let address = self.address().await;
         let output = Command::new("curl")
             .args(["-s", "-w", "\n%{http_code}", &format!("http://{address}{path}")])
             .output()
