@@ -29,12 +29,20 @@ async fn a_standby_takes_over_when_the_leader_stops_and_a_killed_one_is_followed
     let metrics = leader.get("/metrics").await.1;
     for figure in [
         "cloudfarm_leader 1",
-        "cloudfarm_api_calls_total{verb=\"create\",kind=\"Namespace\",ok=\"true\"} 2",
+        "cloudfarm_writes_total{verb=\"create\",kind=\"Namespace\",outcome=\"done\"} 2",
+        "cloudfarm_tenant_ready{tenant=\"handed-over\"} 1",
         "cloudfarm_observed_objects",
     ] {
         assert!(metrics.contains(figure), "{figure} is missing in\n{metrics}");
     }
-    assert!(!metrics.contains("handed-over"), "a customer's name in the metrics");
+    for secret in ["TEST-000001", "sato"] {
+        assert!(!metrics.contains(secret), "{secret} in the metrics");
+    }
+    let of_the_standby = standby.get("/metrics").await.1;
+    assert!(
+        of_the_standby.contains("cloudfarm_leader 0") && !of_the_standby.contains("handed-over"),
+        "{of_the_standby}"
+    );
 
     leader.signal("-TERM");
     let code = leader.child.wait().expect("it ends");

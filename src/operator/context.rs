@@ -263,8 +263,9 @@ struct UnderWay<'a> {
 }
 
 impl<'a> UnderWay<'a> {
-    fn of(context: &'a Context) -> Self {
-        Self { metrics: &context.metrics, ticket: context.metrics.pass_began(context.clock.now().as_second()) }
+    fn of(context: &'a Context, controller: &'static str) -> Self {
+        let ticket = context.metrics.pass_began(controller, context.clock.now().as_second());
+        Self { metrics: &context.metrics, ticket }
     }
 }
 
@@ -287,12 +288,17 @@ where
     F: Future<Output = Result<Action, Again>>,
 {
     let began = tokio::time::Instant::now();
-    let under_way = UnderWay::of(&context);
+    context.triggers.taken(controller, object.meta().namespace.as_deref(), &object.name_any());
+    let under_way = UnderWay::of(&context, controller);
     let result = match &object.0 {
         Ok(object) => reconcile(context.statuses.freshest(object), context.clone()).await,
         Err(invalid) => context.report_undecodable::<K>(invalid).await,
     };
-    let outcome = if result.is_ok() { "settled" } else { "again" };
+    let outcome = match (&object.0, &result) {
+        (_, Err(_)) => "again",
+        (Err(_), Ok(_)) => "undecodable",
+        (Ok(_), Ok(_)) => "settled",
+    };
     context.metrics.pass_ended(under_way.ticket, controller, outcome, began.elapsed().as_secs_f64());
     result
 }
@@ -303,8 +309,8 @@ mod tests {
 
     #[test]
     fn a_pass_that_is_dropped_with_the_lease_does_not_count_as_stuck() {
-        let metrics = Metrics::default();
-        let under_way = UnderWay { metrics: &metrics, ticket: metrics.pass_began(7) };
+        let metrics = Metrics::new(0);
+        let under_way = UnderWay { metrics: &metrics, ticket: metrics.pass_began("tenant", 7) };
         assert_eq!(metrics.oldest_pass(), Some(7));
         drop(under_way);
         assert_eq!(metrics.oldest_pass(), None);

@@ -31,6 +31,7 @@ use clock::Clock;
 use config::Config;
 use context::Context;
 use metrics::Metrics;
+use metrics::requests::measured;
 use stores::Stores;
 use watches::Writers;
 
@@ -70,7 +71,9 @@ pub fn client_config(mut config: ClientConfig) -> ClientConfig {
 /// # Errors
 /// A watch ended, or the address cannot be bound.
 pub async fn run(client: Client, settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
-    let (context, writers) = assemble(&client, &settings);
+    let metrics = Arc::new(Metrics::new(settings.clock.now().as_second()));
+    let client = measured(client, metrics.clone(), settings.clock.clone());
+    let (context, writers) = assemble(&client, &settings, metrics);
     let mut watching = watches::start(&client, &context, writers);
     let server = serve(settings.listen, context.clone());
     let lead = lease::lead(client, &settings, context.clone(), shutdown);
@@ -85,8 +88,7 @@ pub async fn run(client: Client, settings: Settings, shutdown: impl Future<Outpu
     }
 }
 
-fn assemble(client: &Client, settings: &Settings) -> (Arc<Context>, Writers) {
-    let metrics = Arc::new(Metrics::default());
+fn assemble(client: &Client, settings: &Settings, metrics: Arc<Metrics>) -> (Arc<Context>, Writers) {
     let ((tenants, tenants_writer), (networks, networks_writer), (retentions, retentions_writer)) =
         (reflector::store(), reflector::store(), reflector::store());
     let writer = Writer::new(client.clone(), settings.config.rates.writes_in_flight, metrics.clone());

@@ -10,6 +10,7 @@ pub mod desk;
 pub mod faults;
 pub mod operator;
 pub mod plane;
+pub mod prometheus;
 pub mod purge;
 pub mod replica;
 pub mod storage;

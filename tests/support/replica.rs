@@ -60,12 +60,17 @@ impl Replica {
         eventually("warm caches", || async { (self.get("/readyz").await.0 == 200).then_some(()) }).await;
     }
 
-    /// An answer of its server: code and body.
-    pub async fn get(&self, path: &str) -> (u16, String) {
-        let address = eventually("the server to listen", || async {
+    /// Where it serves.
+    pub async fn address(&self) -> String {
+        eventually("the server to listen", || async {
             self.lines().iter().find_map(|line| line["address"].as_str().map(str::to_owned))
         })
-        .await;
+        .await
+    }
+
+    /// An answer of its server: code and body.
+    pub async fn get(&self, path: &str) -> (u16, String) {
+        let address = self.address().await;
         let output = Command::new("curl")
             .args(["-s", "-w", "\n%{http_code}", &format!("http://{address}{path}")])
             .output()
