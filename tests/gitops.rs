@@ -11,5 +11,11 @@ mod flux;
 #[path = "gitops/git.rs"]
 mod git;
 
+#[path = "gitops/argo.rs"]
+mod argo;
+#[path = "gitops/health.rs"]
+mod health;
+#[path = "gitops/stories.rs"]
+mod with_a_fetcher_of_ours_a_tenant;
 #[path = "gitops/example.rs"]
 mod with_a_fetcher_of_ours_the_example;

@@ -9,7 +9,7 @@ use kube::core::ObjectList;
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
-use crate::flux::{Flux, HOME};
+use crate::flux::Flux;
 use crate::git::Repository;
 use crate::support::audit::{Call, Mark};
 use crate::support::whole::objects;
@@ -68,10 +68,11 @@ fn told(writes: &[(String, Call)]) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn brings_tenants_up_and_afterwards_nobody_writes_anything() {
     let (flux, _repository) = example().await;
-    for (tenant, vms, networks) in [("sakura", vec!["db", "web"], vec!["dmz", "internal"]), ("fuji", vec!["app"], vec!["front"])] {
-        let names = |list: ObjectList<DynamicObject>| {
-            list.items.iter().map(kube::ResourceExt::name_any).collect::<Vec<_>>()
-        };
+    for (tenant, vms, networks) in
+        [("sakura", vec!["db", "web"], vec!["dmz", "internal"]), ("fuji", vec!["app"], vec!["front"])]
+    {
+        let names =
+            |list: ObjectList<DynamicObject>| list.items.iter().map(kube::ResourceExt::name_any).collect::<Vec<_>>();
         let all = ListParams::default();
         assert_eq!(names(world::machines(&flux.client, tenant).list(&all).await.expect("a list")), vms);
         assert_eq!(names(world::networks(&flux.client, tenant).list(&all).await.expect("a list")), networks);
@@ -86,7 +87,11 @@ async fn brings_tenants_up_and_afterwards_nobody_writes_anything() {
         }
     }
     for tenant in ["sakura", "fuji"] {
-        assert_eq!(told(&mark.writes_about(flux.plane, tenant).await), [""; 0], "three looks at what is as it should be");
+        assert_eq!(
+            told(&mark.writes_about(flux.plane, tenant).await),
+            [""; 0],
+            "three looks at what is as it should be"
+        );
     }
 }
 
@@ -99,7 +104,8 @@ async fn leaves_the_spec_to_flux_and_the_status_to_the_operator() {
         let parts = |manager: &str| -> Vec<String> {
             let entries = object["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
             let own = entries.iter().filter(|entry| entry["manager"] == manager);
-            own.flat_map(|entry| entry["fieldsV1"].as_object().expect("fields").keys().cloned().collect::<Vec<_>>()).collect()
+            own.flat_map(|entry| entry["fieldsV1"].as_object().expect("fields").keys().cloned().collect::<Vec<_>>())
+                .collect()
         };
         assert_eq!(parts("kustomize-controller"), ["f:metadata", "f:spec"]);
         assert_eq!(parts("cloudfarm"), ["f:status"]);
@@ -115,7 +121,8 @@ async fn turns_an_edit_into_one_write_of_flux_and_two_of_the_operator() {
     let mut times = Vec::new();
     for next in [33, 34, 35, 36, 37] {
         let mark = Mark::now(flux.plane);
-        repository.write(file, &repository.read(file).replace(&format!("memory: {memory}Gi"), &format!("memory: {next}Gi")));
+        repository
+            .write(file, &repository.read(file).replace(&format!("memory: {memory}Gi"), &format!("memory: {next}Gi")));
         memory = next;
         let before = quota(&flux).await;
         let began = Instant::now();
@@ -140,4 +147,86 @@ async fn quota(flux: &Flux) -> Value {
     let kind = world::resource("", "v1", "ResourceQuota", "resourcequotas");
     let quotas = Api::<DynamicObject>::namespaced_with(flux.client.clone(), "cf-sakura", &kind);
     quotas.get("cloudfarm").await.expect("the quota").data["spec"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keeps_everything_and_says_so_when_a_running_tenants_file_is_removed() {
+    let (flux, repository) = example().await;
+    let before = objects(&flux.client, "fuji").await;
+    repository.remove("tenants/fuji/tenant.yaml");
+    repository.push("Remove fuji by mistake");
+    let said = flux.fails("fuji", "PruneFailed", "tenant fuji has a running contract: set spec.contract.endDate").await;
+    println!("removed without an end date: {said}");
+    assert_eq!(objects(&flux.client, "fuji").await, before);
+    condition(&world::tenants(&flux.client), "fuji", "Ready", "True").await;
+
+    let back = repository.revert();
+    flux.ready("fuji", &back).await;
+    assert_eq!(objects(&flux.client, "fuji").await, before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_nothing_when_a_tenant_goes_from_git_altogether_and_nothing_when_it_comes_back() {
+    let (flux, repository) = example().await;
+    let before = objects(&flux.client, "fuji").await;
+    let mark = Mark::now(flux.plane);
+    repository.remove("tenants/fuji");
+    repository.remove("clusters/production/tenants/fuji.yaml");
+    let gone = repository.push("Lose fuji altogether");
+    flux.ready("tenants", &gone).await;
+    eventually("Flux to let go of fuji", || async { flux.get("fuji").await.is_none().then_some(()) }).await;
+    condition(&world::tenants(&flux.client), "fuji", "Ready", "True").await;
+
+    let back = repository.revert();
+    flux.ready("fuji", &back).await;
+    assert_eq!(objects(&flux.client, "fuji").await, before);
+    assert_eq!(told(&mark.writes_about(flux.plane, "fuji").await), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ends_a_tenant_in_two_requests_and_its_data_stays_until_the_promised_day() {
+    let (flux, repository) = example().await;
+    let (folder, listed) = ("tenants/tsuru", "clusters/production/tenants/tsuru.yaml");
+    for (from, to) in [
+        ("tenants/fuji/tenant.yaml", "tenants/tsuru/tenant.yaml"),
+        ("tenants/fuji/networks.yaml", "tenants/tsuru/networks.yaml"),
+        ("clusters/production/tenants/fuji.yaml", listed),
+    ] {
+        repository.write(to, &repository.read(from).replace("fuji", "tsuru"));
+    }
+    let onboarded = repository.push("Onboard tsuru");
+    flux.ready("tsuru", &onboarded).await;
+
+    let declared = repository.read("tenants/tsuru/tenant.yaml");
+    let ending = declared.replace("    capacity:", "    endDate: \"2030-03-31\"\n    capacity:");
+    repository.write("tenants/tsuru/tenant.yaml", &ending);
+    repository.write(listed, &repository.read(listed).replace("deletionPolicy: Orphan", "deletionPolicy: Delete"));
+    let ended = repository.push("The contract of tsuru ends");
+    flux.ready("tsuru", &ended).await;
+    let retentions = world::retentions(&flux.client);
+    condition(&retentions, "tsuru", "Scheduled", "True").await;
+    let before = objects(&flux.client, "tsuru").await;
+
+    repository.remove(folder);
+    repository.remove(listed);
+    let gone = repository.push("Take tsuru out of Git");
+    flux.ready("tenants", &gone).await;
+    eventually("Flux to delete the Tenant and let go", || async { flux.get("tsuru").await.is_none().then_some(()) })
+        .await;
+    let tenants = world::tenants(&flux.client);
+    assert!(tenants.get_opt("tsuru").await.expect("an answer").is_none(), "the Tenant goes with its file");
+    eventually("its network's policy to go", || async {
+        let after = objects(&flux.client, "tsuru").await;
+        let (network, policy) = ("TenantNetwork cf-tsuru/front", "NetworkPolicy cf-tsuru/network-front");
+        let went: Vec<_> = before.keys().filter(|key| !after.contains_key(*key)).collect();
+        (went == [policy, network]).then_some(())
+    })
+    .await;
+    let retention = condition(&retentions, "tsuru", "Scheduled", "True").await;
+    assert_eq!(retention["status"]["endDate"], "2030-03-31");
+    assert_eq!(
+        retention["status"]["purgeNotBefore"], "2030-05-30T15:00:00Z",
+        "60 days after the midnight in Japan that ends it"
+    );
+    flux.plane.kubectl(&["get", "cronjob", "cf-purge-tsuru", "-n", "cloudfarm-system"], None);
 }
