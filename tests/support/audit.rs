@@ -81,6 +81,23 @@ impl Mark {
         .await;
     }
 
+    /// Every write by anybody about a tenant's declarations and what was made of them, with in whose name; not those that
+    /// were only tried (`dryRun`). The control plane's own controllers are not in the log.
+    pub async fn writes_about(&self, plane: &Plane, tenant: &str) -> Vec<(String, Call)> {
+        self.flushed(plane).await;
+        let of_tenant = |call: &Call| {
+            let homes = [format!("cf-{tenant}"), format!("cfd-{tenant}")];
+            call.name == tenant || homes.contains(&call.name) || homes.contains(&call.namespace)
+        };
+        let lines = self.lines(plane, tenant);
+        let real = lines.iter().filter(|line| {
+            let tried = line["requestURI"].as_str().is_some_and(|uri| uri.contains("dryRun="));
+            !tried && line["objectRef"]["apiGroup"] != "kustomize.toolkit.fluxcd.io"
+        });
+        let writes = real.map(|line| (in_the_name_of(line), call(line)));
+        writes.filter(|(_, call)| call.writes() && !call.is_housekeeping() && of_tenant(call)).collect()
+    }
+
     async fn calls_of(&self, plane: &Plane, user: &str) -> Vec<Call> {
         self.flushed(plane).await;
         self.lines(plane, user)
@@ -110,6 +127,11 @@ impl Mark {
         // The last line may be half written.
         text.lines().filter(|line| line.contains(word)).filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
+}
+
+fn in_the_name_of(line: &Value) -> String {
+    let acted = line["impersonatedUser"]["username"].as_str().or(line["user"]["username"].as_str());
+    acted.unwrap_or_default().to_owned()
 }
 
 fn call(line: &Value) -> Call {
