@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak mutants up down bench bench-large generate
+.PHONY: help demo test check soak mutants drill sbom up down bench bench-large generate
 
 # The control plane, its kubeconfig and its logs live here; kept out of git, removed by `make down`.
 DEV := target/dev
@@ -20,6 +20,9 @@ test: ## every test, on a clean checkout
 soak: ## 10,000 random histories of ten years in the erasure simulator
 	@CLOUDFARM_HISTORIES=10000 cargo test --locked --release --test simulator -- --nocapture
 
+drill: ## let the API server hang for five minutes under two replicas
+	@CLOUDFARM_HANG_SECONDS=300 cargo test --locked --test availability -- --nocapture an_api_server
+
 check: ## format, lints, generated files, dependencies
 	@cargo fmt --check
 	@cargo clippy --locked --all-targets -- -D warnings
@@ -28,6 +31,9 @@ check: ## format, lints, generated files, dependencies
 
 mutants: ## change each deciding line of the erasure by itself and see a test fail (about an hour)
 	@tests/mutants.sh
+
+sbom: ## what is in the program: target/sbom/cloudfarm.cdx.json
+	@tests/sbom.sh target/sbom/cloudfarm.cdx.json
 
 up: ## leave a control plane and the operator running
 	@tests/up.sh $(DEV)

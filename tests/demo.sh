@@ -27,7 +27,7 @@ title() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 shown() { printf '$ kubectl %s\n' "$*"; kubectl "$@"; }
 
 title "Three customers: one file each, applied in any order"
-shown apply -R -f examples/
+shown apply -f examples/quickstart.yaml -f examples/beta.yaml -f examples/acme
 kubectl wait --for=condition=Ready tenant/quickstart tenant/acme tenant/beta --timeout=90s >/dev/null || true
 kubectl wait --for=condition=Ready tnet --all -A --timeout=60s >/dev/null || true
 

@@ -286,13 +286,17 @@ fn the_customers_own_wish_counts_only_from_one_who_may_speak_for_the_customer() 
 #[test]
 fn only_approvals_of_this_end_date_by_others_than_the_requester_count() {
     let given = |by: &str, at: Value| json!({"by": by, "at": at});
-    let (early, late) = (json!("2026-07-31T23:59:59Z"), json!("2026-11-29T18:30:01Z"));
-    let (first, last) = (json!("2026-08-01T00:00:00Z"), json!("2026-11-29T18:30:00Z"));
+    let (early, late) = (json!("2026-07-31T23:59:59Z"), json!("2026-11-29T18:31:01Z"));
+    let (first, last) = (json!("2026-08-01T00:00:00Z"), json!("2026-11-29T18:31:00Z"));
     let cases = [
         ("two people", vec![given("a", first.clone()), given("b", last.clone())], "open"),
         ("one person", vec![given("a", first.clone())], "ApprovalMissing"),
         ("one of them before the date was known", vec![given("a", early), given("b", last.clone())], "ApprovalMissing"),
-        ("one of them in the future", vec![given("a", first.clone()), given("b", late)], "ApprovalMissing"),
+        (
+            "one of them further in the future than clocks may differ",
+            vec![given("a", first.clone()), given("b", late)],
+            "ApprovalMissing",
+        ),
         ("one of them without a time", vec![given("a", first.clone()), json!({"by": "b"})], "ApprovalMissing"),
         ("one of them the requester", vec![given("a", first), given("dpo", last)], "ApprovalMissing"),
     ];

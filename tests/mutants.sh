@@ -3,10 +3,8 @@
 # has to fail. Without arguments the gate, the dates and the phases. The list is in target/mutants/mutants.out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-version=27.1.0
-root=${CLOUDFARM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cloudfarm}/tools/cargo-mutants-$version
-[ -x "$root/bin/cargo-mutants" ] || cargo install --quiet --locked --root "$root" cargo-mutants@$version
+mutants=$(tests/cargo-tool.sh cargo-mutants 27.1.0)
 [ $# -gt 0 ] || set -- src/purge/gate.rs src/retention/ending.rs src/retention/lifecycle.rs
 files=()
 for file in "$@"; do files+=(-f "$file"); done
-exec "$root/bin/cargo-mutants" mutants "${files[@]}" -o target/mutants --no-shuffle --timeout 300 -- --test gate --test retention
+exec "$mutants" mutants "${files[@]}" -o target/mutants --no-shuffle --timeout 300 -- --test gate --test retention

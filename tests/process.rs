@@ -3,85 +3,21 @@
 
 mod support;
 
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use support::eventually;
 use support::plane::Plane;
+use support::replica::Replica;
 use support::world::{self, apply, condition, tenant};
-
-/// `cloudfarm run` with the rights of its service account.
-struct Process {
-    child: Child,
-    log: PathBuf,
-}
-
-impl Process {
-    fn start(plane: &Plane, identity: &str) -> Self {
-        let file = plane.operator_kubeconfig(identity);
-        let log = plane.dir.join(format!("{identity}.log"));
-        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-        let child = Command::new(env!("CARGO_BIN_EXE_cloudfarm"))
-            .args(["--log-format", "json", "run", "--listen", "127.0.0.1:0", "--identity", identity, "--config"])
-            .arg(root.join("charts/cloudfarm/config.yaml"))
-            .env("KUBECONFIG", file)
-            .stderr(std::fs::File::create(&log).expect("a log"))
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("it starts");
-        Self { child, log }
-    }
-
-    /// Log lines; each must be JSON.
-    fn lines(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
-        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        whole.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
-    }
-
-    fn said(&self, what: &str) -> bool {
-        self.lines().iter().any(|line| line["message"].as_str().is_some_and(|message| message.contains(what)))
-    }
-
-    async fn leads(&self) {
-        eventually("the operator to lead", || async { self.said("every declaration is looked at once").then_some(()) })
-            .await;
-    }
-
-    async fn get(&self, path: &str) -> (u16, String) {
-        let address = eventually("the server to listen", || async {
-            self.lines().iter().find_map(|line| line["address"].as_str().map(str::to_owned))
-        })
-        .await;
-        let output = Command::new("curl")
-            .args(["-s", "-w", "\n%{http_code}", &format!("http://{address}{path}")])
-            .output()
-            .expect("curl");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let (body, code) = text.rsplit_once('\n').expect("a code");
-        (code.parse().expect("a number"), body.to_owned())
-    }
-
-    fn signal(&self, signal: &str) {
-        Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill");
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_standby_takes_over_when_the_leader_stops_and_a_killed_one_is_followed_by_the_next() {
     let plane = Plane::shared();
     let client = plane.admin().await;
-    let mut leader = Process::start(plane, "first");
+    let mut leader = Replica::start(plane, "first");
     leader.leads().await;
-    let standby = Process::start(plane, "second");
+    let standby = Replica::start(plane, "second");
     eventually("the standby to have warm caches", || async { (standby.get("/readyz").await.0 == 200).then_some(()) })
         .await;
     assert!(!standby.said("every declaration is looked at once"), "two leaders");
@@ -93,12 +29,20 @@ async fn a_standby_takes_over_when_the_leader_stops_and_a_killed_one_is_followed
     let metrics = leader.get("/metrics").await.1;
     for figure in [
         "cloudfarm_leader 1",
-        "cloudfarm_api_calls_total{verb=\"create\",kind=\"Namespace\",ok=\"true\"} 2",
+        "cloudfarm_writes_total{verb=\"create\",kind=\"Namespace\",outcome=\"done\"} 2",
+        "cloudfarm_tenant_ready{tenant=\"handed-over\"} 1",
         "cloudfarm_observed_objects",
     ] {
         assert!(metrics.contains(figure), "{figure} is missing in\n{metrics}");
     }
-    assert!(!metrics.contains("handed-over"), "a customer's name in the metrics");
+    for secret in ["TEST-000001", "sato"] {
+        assert!(!metrics.contains(secret), "{secret} in the metrics");
+    }
+    let of_the_standby = standby.get("/metrics").await.1;
+    assert!(
+        of_the_standby.contains("cloudfarm_leader 0") && !of_the_standby.contains("handed-over"),
+        "{of_the_standby}"
+    );
 
     leader.signal("-TERM");
     let code = leader.child.wait().expect("it ends");
@@ -108,7 +52,7 @@ async fn a_standby_takes_over_when_the_leader_stops_and_a_killed_one_is_followed
     condition(&world::tenants(&client), "followed", "Ready", "True").await;
 
     standby.signal("-KILL");
-    let next = Process::start(plane, "third");
+    let next = Replica::start(plane, "third");
     plane.kubectl(&["delete", "networkpolicy", "cloudfarm-default-deny", "-n", "cf-followed"], None);
     next.leads().await;
     eventually("what was deleted meanwhile to be repaired", || async {

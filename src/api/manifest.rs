@@ -1,6 +1,8 @@
 //! The CRDs as files: YAML for the cluster, Markdown for people.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, CustomResourceDefinitionVersion, JSON,
+};
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
@@ -38,11 +40,22 @@ pub fn files() -> Vec<(String, String)> {
     files
 }
 
-/// Kept by `helm uninstall`: a CRD that goes takes every declaration with it.
 fn finished(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    // Kept by `helm uninstall`: a CRD that goes takes every declaration with it.
     let annotations = crd.metadata.annotations.get_or_insert_default();
     annotations.insert("helm.sh/resource-policy".into(), "keep".into());
+    crd.spec.versions.iter_mut().for_each(unseen_at_first);
     crd
+}
+
+/// An object that nobody has looked at yet says so. Without any status, whoever waits for its health by the rules of
+/// kstatus (Flux, kpt, `kubectl wait` on a generation) would take it for finished the moment it is created.
+fn unseen_at_first(version: &mut CustomResourceDefinitionVersion) {
+    let schema = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut());
+    let status = schema.and_then(|schema| schema.properties.as_mut()?.get_mut("status"));
+    if let Some(status) = status {
+        status.default = Some(JSON(json!({"observedGeneration": -1})));
+    }
 }
 
 fn yaml(crd: &CustomResourceDefinition) -> String {
@@ -64,5 +77,19 @@ fn whole_numbers(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(whole_numbers),
         Value::Object(map) => map.values_mut().for_each(whole_numbers),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_of_any_kind_says_from_its_first_moment_that_nobody_has_looked_at_it() {
+        for crd in all_crds() {
+            let schema = crd.spec.versions[0].schema.as_ref().unwrap().open_api_v3_schema.as_ref().unwrap();
+            let status = &schema.properties.as_ref().unwrap()["status"];
+            assert_eq!(status.default, Some(JSON(json!({"observedGeneration": -1}))), "{}", crd.spec.names.kind);
+        }
     }
 }

@@ -30,7 +30,7 @@ use crate::{install, purge, render};
 pub mod exit {
     /// A manifest, the operator config or a certificate is wrong; the message says what would be right.
     pub const INPUT: u8 = 1;
-    /// The cluster cannot be reached, or the operator lost a watch or its lease. (2 is clap's: wrong usage.)
+    /// The cluster cannot be reached, or the operator lost a watch. (2 is clap's: wrong usage.)
     pub const CLUSTER: u8 = 3;
     /// A purge was refused and nothing was deleted; or the API server refused a person's change, and nothing changed.
     pub const REFUSED: u8 = 4;
@@ -43,7 +43,7 @@ pub mod exit {
     version,
     about,
     after_help = "Exit codes: 0 done; 1 manifest, config or certificate wrong; 2 wrong usage; \
-3 cluster not reachable, watch or lease lost; 4 purge or change refused.\nRUST_LOG selects what is logged, for instance RUST_LOG=cloudfarm=debug."
+3 cluster not reachable, or a watch lost; 4 purge or change refused.\nRUST_LOG selects what is logged, for instance RUST_LOG=cloudfarm=debug."
 )]
 pub struct Cli {
     /// Log lines for people or as JSON

@@ -61,7 +61,7 @@ impl Cluster {
 
     /// A quota is a wall only once the cluster's quota controller counts by it, which takes it a moment.
     async fn quotas_count(&self, applied: &mut Applied) -> bool {
-        let idle = |observation: &Observation| observation.facts == Facts::ResourceQuota { counting: false };
+        let idle = |seen: &Observation| matches!(seen.facts, Facts::ResourceQuota { counting: false, .. });
         let quotas: Vec<Reference> = applied
             .observed
             .values()

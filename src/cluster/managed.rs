@@ -4,10 +4,12 @@ use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{ConfigMap, LimitRange, Namespace, ResourceQuota};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::RoleBinding;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity as ApiQuantity;
 use serde_json::{Value, json};
 
-use super::object::{Facts, Kind, Managed};
+use super::object::{Facts, Kind, Managed, Usage};
 use crate::api::labels;
+use crate::api::quantity::Quantity;
 
 /// Workloads that a quota has to count before they can be made.
 const COUNTED: [&str; 2] = ["count/virtualmachines.kubevirt.io", "count/datavolumes.cdi.kubevirt.io"];
@@ -38,8 +40,22 @@ impl Managed for ResourceQuota {
         let used = status.used.unwrap_or_default();
         let limits = self.spec.as_ref().and_then(|spec| spec.hard.as_ref());
         let counted = COUNTED.iter().all(|resource| used.contains_key(*resource));
-        Facts::ResourceQuota { counting: counted && status.hard.as_ref() == limits }
+        let share = |resource: &str| share(used.get(resource)?, limits?.get(resource)?);
+        let usage = Usage {
+            vcpus: share("requests.cpu"),
+            memory: share("requests.memory"),
+            storage: share("requests.storage"),
+            instances: share(COUNTED[0]),
+        };
+        Facts::ResourceQuota { counting: counted && status.hard.as_ref() == limits, usage }
     }
+}
+
+/// Thousandths of what is allowed.
+fn share(used: &ApiQuantity, allowed: &ApiQuantity) -> Option<u32> {
+    let nanos = |quantity: &ApiQuantity| quantity.0.parse::<Quantity>().ok().map(Quantity::nanos);
+    let allowed = nanos(allowed).filter(|allowed| *allowed > 0)?;
+    u32::try_from(nanos(used)? * 1000 / allowed).ok()
 }
 
 impl Managed for LimitRange {

@@ -259,9 +259,31 @@ pub enum Facts {
     DataVolume { removed_at: Option<String> },
     /// A quota: does the quota controller count what we are about to make, by the present limits? Before that the API
     /// server refuses it ("status unknown for quota").
-    ResourceQuota { counting: bool },
+    ResourceQuota { counting: bool, usage: Usage },
     /// A VM: does KubeVirt say it is ready, its printable status, and is it meant to be off?
     VirtualMachine { ready: bool, printable_status: String, halted: bool },
+}
+
+impl Facts {
+    /// Is the same said, as far as a status tells it? How full a quota is changes with every pod and is no reason for a
+    /// pass.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::ResourceQuota { counting: one, .. }, Self::ResourceQuota { counting: other, .. }) => one == other,
+            _ => self == other,
+        }
+    }
+}
+
+/// How much of a tenant's quota is used, in thousandths, rounded down; `None` where the quota controller has not counted
+/// or nothing is allowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub vcpus: Option<u32>,
+    pub memory: Option<u32>,
+    pub storage: Option<u32>,
+    pub instances: Option<u32>,
 }
 
 /// An object as we want it, with its fingerprint.

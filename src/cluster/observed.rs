@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::object::{Digest, Kind, Observation, Reference};
+use super::object::{Digest, Facts, Kind, Observation, Reference, Usage};
 
 /// Shared by all controllers; holds one entry per managed object, indexed by tenant.
 #[derive(Debug)]
@@ -211,6 +211,20 @@ impl ObservedStore {
         observed == desired || entry.answered == Some((desired, observed))
     }
 
+    /// How full every tenant's quota is, by tenant.
+    #[must_use]
+    pub fn usages(&self) -> BTreeMap<String, Usage> {
+        let usage = |facts: &Facts| match facts {
+            Facts::ResourceQuota { usage, .. } => Some(*usage),
+            _ => None,
+        };
+        let of = |objects: &BTreeMap<Reference, Entry>| {
+            objects.values().filter(|entry| entry.observation.ours).find_map(|entry| usage(&entry.observation.facts))
+        };
+        let state = self.read();
+        state.by_tenant.iter().filter_map(|(tenant, objects)| Some((tenant.clone(), of(objects)?))).collect()
+    }
+
     /// Number of objects known, for metrics.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -261,7 +275,7 @@ impl State {
 fn same_content(one: &Observation, other: &Observation) -> bool {
     one.uid == other.uid
         && one.digest == other.digest
-        && one.facts == other.facts
+        && one.facts.same(&other.facts)
         && (&one.owner, &one.tenant, one.ours, one.deleting)
             == (&other.owner, &other.tenant, other.ours, other.deleting)
 }
@@ -278,7 +292,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cluster::object::Facts;
 
     fn policy(version: u32, content: &str) -> Observation {
         Observation {

@@ -89,7 +89,7 @@ mod tests {
                 Ok::<_, std::convert::Infallible>(http::Response::new(Body::from(b"{}".to_vec())))
             }
         });
-        let writer = Writer::new(Client::new(server, "default"), 4, Arc::new(Metrics::default()));
+        let writer = Writer::new(Client::new(server, "default"), 4, Arc::new(Metrics::new(0)));
         (Cluster::new(writer), asked)
     }
 

@@ -60,6 +60,18 @@ pub enum WriteError {
     Unanswered(String),
 }
 
+impl WriteError {
+    /// In one word, for metrics.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Unexpected(_) => "unexpected",
+            Self::NotFound(_) => "not-found",
+            Self::Refused(_) => "refused",
+            Self::Unanswered(_) => "unanswered",
+        }
+    }
+}
+
 impl Writer {
     /// `in_flight` is the most writes at one time.
     #[must_use]
@@ -156,7 +168,7 @@ impl Writer {
             Ok(answer) => answer.map_err(classify),
             Err(_) => Err(WriteError::Unanswered(format!("no answer within {} s", CALL_TIMEOUT.as_secs()))),
         };
-        self.metrics.call(verb, kind, result.is_ok());
+        self.metrics.write(verb, kind, result.as_ref().map_or_else(WriteError::word, |_| "done"));
         result
     }
 }

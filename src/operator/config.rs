@@ -21,6 +21,7 @@ pub struct Config {
     pub pod_security: PodSecurity,
     pub purge: Purge,
     pub rates: Rates,
+    pub metrics: Series,
 }
 
 /// Services of the platform that every tenant may reach.
@@ -116,6 +117,13 @@ pub struct Rates {
     pub writes_in_flight: u16,
 }
 
+/// What `/metrics` says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// Tenants that have series of their own (1-10000), those with a problem first: at most 43 series each.
+    pub per_tenant: u16,
+}
+
 /// Everything that is wrong with a config file.
 #[derive(Debug, thiserror::Error)]
 #[error("operator config {file}: {}", faults.join("; "))]
@@ -161,6 +169,8 @@ struct Raw {
     purge: RawPurge,
     #[serde(default)]
     rates: RawRates,
+    #[serde(default)]
+    metrics: RawSeries,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -265,6 +275,18 @@ impl Default for RawRates {
     }
 }
 
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct RawSeries {
+    per_tenant: u16,
+}
+
+impl Default for RawSeries {
+    fn default() -> Self {
+        Self { per_tenant: 1000 }
+    }
+}
+
 impl Raw {
     fn check(self) -> Result<Config, Vec<String>> {
         let mut faults = Faults(Vec::new());
@@ -301,6 +323,7 @@ impl Raw {
                 concurrency: faults.within("rates.concurrency", self.rates.concurrency, 64),
                 writes_in_flight: faults.within("rates.writesInFlight", self.rates.writes_in_flight, 256),
             },
+            metrics: Series { per_tenant: faults.within("metrics.perTenant", self.metrics.per_tenant, 10_000) },
             storage: Storage {
                 access_mode: faults.one_of(
                     "storage.accessMode",

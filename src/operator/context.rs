@@ -256,6 +256,25 @@ impl Backoff {
     }
 }
 
+/// A pass under way. One that is dropped with the lease is not a pass that is stuck.
+struct UnderWay<'a> {
+    metrics: &'a Metrics,
+    ticket: u64,
+}
+
+impl<'a> UnderWay<'a> {
+    fn of(context: &'a Context, controller: &'static str) -> Self {
+        let ticket = context.metrics.pass_began(controller, context.clock.now().as_second());
+        Self { metrics: &context.metrics, ticket }
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.metrics.pass_dropped(self.ticket);
+    }
+}
+
 /// One pass of one declaration, framed: counted, timed, undecodable objects told apart.
 pub async fn pass<K, F>(
     object: Arc<Guarded<K>>,
@@ -269,19 +288,33 @@ where
     F: Future<Output = Result<Action, Again>>,
 {
     let began = tokio::time::Instant::now();
-    let ticket = context.metrics.pass_began(context.clock.now().as_second());
+    context.triggers.taken(controller, object.meta().namespace.as_deref(), &object.name_any());
+    let under_way = UnderWay::of(&context, controller);
     let result = match &object.0 {
         Ok(object) => reconcile(context.statuses.freshest(object), context.clone()).await,
         Err(invalid) => context.report_undecodable::<K>(invalid).await,
     };
-    let outcome = if result.is_ok() { "settled" } else { "again" };
-    context.metrics.pass_ended(ticket, controller, outcome, began.elapsed().as_secs_f64());
+    let outcome = match (&object.0, &result) {
+        (_, Err(_)) => "again",
+        (Err(_), Ok(_)) => "undecodable",
+        (Ok(_), Ok(_)) => "settled",
+    };
+    context.metrics.pass_ended(under_way.ticket, controller, outcome, began.elapsed().as_secs_f64());
     result
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pass_that_is_dropped_with_the_lease_does_not_count_as_stuck() {
+        let metrics = Metrics::new(0);
+        let under_way = UnderWay { metrics: &metrics, ticket: metrics.pass_began("tenant", 7) };
+        assert_eq!(metrics.oldest_pass(), Some(7));
+        drop(under_way);
+        assert_eq!(metrics.oldest_pass(), None);
+    }
 
     #[test]
     fn the_wait_doubles_up_to_five_minutes_and_a_success_forgets_it() {

@@ -7,13 +7,14 @@ use futures::{Stream, StreamExt, stream};
 use kube::Resource;
 use kube::core::object::HasStatus;
 use kube::runtime::applier;
-use kube::runtime::controller::{Action, Config, ReconcileReason, ReconcileRequest};
+use kube::runtime::controller::{Action, Config, Error, ReconcileReason, ReconcileRequest};
 use kube::runtime::reflector::{ObjectRef, Store};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::context::{Again, Context, pass};
 use super::stores::Guarded;
+use super::triggers::{NETWORK, RETENTION, TENANT};
 use crate::{network, retention, tenant};
 
 /// Runs passes until `stop` resolves and those under way are finished. Starts when every watch has synced (I2).
@@ -24,13 +25,13 @@ pub async fn run(context: Arc<Context>, stop: impl Future<Output = ()>) {
         () = &mut stop => return,
     }
     tracing::info!("leading: every declaration is looked at once");
-    context.metrics.leads(true);
+    let _leading = Leading::of(&context);
     let queues = context.triggers.open(&context.stores);
     let stores = context.stores.clone();
     let passes = stream::select_all([
-        controller(&context, "tenant", stores.tenants.store.clone(), queues.tenants, tenant::reconcile).boxed(),
-        controller(&context, "network", stores.networks.store.clone(), queues.networks, network::reconcile).boxed(),
-        controller(&context, "retention", stores.retentions.store.clone(), queues.retentions, retention::reconcile)
+        controller(&context, TENANT, stores.tenants.store.clone(), queues.tenants, tenant::reconcile).boxed(),
+        controller(&context, NETWORK, stores.networks.store.clone(), queues.networks, network::reconcile).boxed(),
+        controller(&context, RETENTION, stores.retentions.store.clone(), queues.retentions, retention::reconcile)
             .boxed(),
     ]);
     let work = passes.for_each(|()| async {});
@@ -42,7 +43,23 @@ pub async fn run(context: Arc<Context>, stop: impl Future<Output = ()>) {
             work.await;
         }
     }
-    context.metrics.leads(false);
+}
+
+/// Held while this process leads; however that ends, it is told and nothing is queued any longer.
+struct Leading(Arc<Context>);
+
+impl Leading {
+    fn of(context: &Arc<Context>) -> Self {
+        context.metrics.leads(true);
+        Self(context.clone())
+    }
+}
+
+impl Drop for Leading {
+    fn drop(&mut self) {
+        self.0.triggers.close();
+        self.0.metrics.leads(false);
+    }
 }
 
 /// How long neighbours' kinds may take to be listed after everything else was.
@@ -72,6 +89,7 @@ where
     K::Status: DeserializeOwned,
     F: Future<Output = Result<Action, Again>> + Send + 'static,
 {
+    let waiting = context.clone();
     let requests =
         stream::unfold(queue, |mut queue| async move { queue.recv().await.map(|next| (next, queue)) }).map(|obj_ref| {
             Ok::<_, std::convert::Infallible>(ReconcileRequest { obj_ref, reason: ReconcileReason::Unknown })
@@ -89,5 +107,10 @@ where
         requests,
         Config::default().concurrency(context.config.rates.concurrency),
     )
-    .map(|_| ())
+    .map(move |ended| {
+        // What is gone before its turn comes is not waiting for it.
+        if let Err(Error::ObjectNotFound(gone)) = ended {
+            waiting.triggers.taken(name, gone.namespace.as_deref(), &gone.name);
+        }
+    })
 }

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod context;
 mod controllers;
+pub mod lease;
 pub mod metrics;
 mod server;
 pub mod stores;
@@ -20,7 +21,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_controller::LeaderElection;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector;
 use kube::{Client, Config as ClientConfig};
@@ -31,11 +31,9 @@ use clock::Clock;
 use config::Config;
 use context::Context;
 use metrics::Metrics;
+use metrics::requests::measured;
 use stores::Stores;
 use watches::Writers;
-
-/// The leader's lease. A purge reads in it what time the operator believes it is.
-pub const LEASE: &str = "cloudfarm";
 
 /// How one operator process runs.
 pub struct Settings {
@@ -54,8 +52,6 @@ pub struct Settings {
 pub enum RunError {
     #[error("{0} ended; an operator that no longer sees must not go on deciding")]
     Blind(String),
-    #[error("the lease was lost")]
-    LeaseLost,
     #[error("cannot serve: {0}")]
     Server(#[from] std::io::Error),
 }
@@ -73,12 +69,14 @@ pub fn client_config(mut config: ClientConfig) -> ClientConfig {
 /// cannot do without is lost.
 ///
 /// # Errors
-/// A watch ended, the lease was lost, or the address cannot be bound.
+/// A watch ended, or the address cannot be bound.
 pub async fn run(client: Client, settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
-    let (context, writers) = assemble(&client, &settings);
+    let metrics = Arc::new(Metrics::new(settings.clock.now().as_second()));
+    let client = measured(client, metrics.clone(), settings.clock.clone());
+    let (context, writers) = assemble(&client, &settings, metrics);
     let mut watching = watches::start(&client, &context, writers);
     let server = serve(settings.listen, context.clone());
-    let lead = lead(client, &settings, context.clone(), shutdown);
+    let lead = lease::lead(client, &settings, context.clone(), shutdown);
     tokio::select! {
         ended = watching.join_next() => Err(RunError::Blind(match ended {
             Some(Ok(what)) => what.to_owned(),
@@ -86,12 +84,11 @@ pub async fn run(client: Client, settings: Settings, shutdown: impl Future<Outpu
             None => "every watch".to_owned(),
         })),
         failed = server => Err(failed),
-        ended = lead => ended,
+        () = lead => Ok(()),
     }
 }
 
-fn assemble(client: &Client, settings: &Settings) -> (Arc<Context>, Writers) {
-    let metrics = Arc::new(Metrics::default());
+fn assemble(client: &Client, settings: &Settings, metrics: Arc<Metrics>) -> (Arc<Context>, Writers) {
     let ((tenants, tenants_writer), (networks, networks_writer), (retentions, retentions_writer)) =
         (reflector::store(), reflector::store(), reflector::store());
     let writer = Writer::new(client.clone(), settings.config.rates.writes_in_flight, metrics.clone());
@@ -120,38 +117,4 @@ async fn serve(listen: Option<SocketAddr>, context: Arc<Context>) -> RunError {
             Err(error) => RunError::Server(error),
         },
     }
-}
-
-/// Waits for the lease, then runs the controllers until shutdown; releases the lease at the end.
-async fn lead(
-    client: Client,
-    settings: &Settings,
-    context: Arc<Context>,
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), RunError> {
-    let Some(namespace) = &settings.lease_namespace else {
-        controllers::run(context, shutdown).await;
-        return Ok(());
-    };
-    let election = LeaderElection::new(client, namespace, LEASE, &settings.identity);
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let working = controllers::run(context, async {
-        // The sender is dropped or used on shutdown; both mean stop.
-        let _ = stopped.await;
-    });
-    let held = election.with_lease(working);
-    tokio::pin!(held, shutdown);
-    let ended = tokio::select! {
-        ended = &mut held => ended,
-        () = &mut shutdown => {
-            tracing::info!("stopping: passes under way are finished, then the lease is released");
-            let _ = stop.send(());
-            match tokio::time::timeout(Duration::from_secs(20), &mut held).await {
-                Ok(ended) => ended,
-                // Still waiting for the lease (standby), or a pass that does not end: nothing to hand over.
-                Err(_) => Some(()),
-            }
-        }
-    };
-    ended.ok_or(RunError::LeaseLost)
 }

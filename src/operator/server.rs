@@ -12,6 +12,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 
 use super::context::Context;
+use super::metrics;
 
 /// A pass that takes longer than this many seconds is no longer "work moving"; calls time out after 20.
 const STUCK: i64 = 180;
@@ -28,11 +29,8 @@ pub async fn serve(address: SocketAddr, context: Arc<Context>) -> std::io::Resul
         .route(
             "/metrics",
             get(move || async move {
-                // Counted when somebody asks: a count at each event would walk through every tenant each time.
-                context.metrics.observed(context.cluster.observed.len());
-                context.metrics.retentions(context.stores.retention_phases().into_iter());
-                let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-                ([(header::CONTENT_TYPE, kind)], context.metrics.text())
+                let text = context.metrics.text(&context);
+                ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
             }),
         );
     let listener = TcpListener::bind(address).await?;

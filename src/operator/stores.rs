@@ -9,7 +9,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 
 use crate::api::home;
-use crate::api::retention::{PurgeState, Retention, RetentionPhase};
+use crate::api::retention::{PurgeState, Retention};
 use crate::api::tenant::Tenant;
 use crate::api::tenant_network::TenantNetwork;
 use crate::foreign::instancetype::Size;
@@ -75,14 +75,6 @@ impl Stores {
         let decoded = all.iter().filter_map(|found| found.0.as_ref().ok());
         let standing = decoded.filter(|found| !purged(found)).map(ResourceExt::name_any);
         standing.min().unwrap_or_else(|| format!("{name}-{}", uid.chars().take(8).collect::<String>()))
-    }
-
-    /// The phase of every Retention that says one.
-    #[must_use]
-    pub fn retention_phases(&self) -> Vec<RetentionPhase> {
-        let all = self.retentions.store.state();
-        let phases = all.iter().filter_map(|found| found.0.as_ref().ok()?.status.as_ref()?.phase);
-        phases.collect()
     }
 
     /// Sizes of the cluster's instance types, by name.

@@ -4,10 +4,13 @@
 //! stall for good in 5.0; see ARCHITECTURE.md.) While this process does not lead, triggers are dropped: on taking the
 //! lead every declaration is looked at once anyway.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
 
 use super::stores::{Guarded, Stores};
 use crate::api::retention::Retention;
@@ -30,34 +33,78 @@ pub struct Queues {
     pub retentions: UnboundedReceiver<ObjectRef<Guarded<Retention>>>,
 }
 
-struct Queue<K: kube::Resource<DynamicType = ()> + 'static>(Mutex<Option<UnboundedSender<ObjectRef<Guarded<K>>>>>);
+struct Queue<K: kube::Resource<DynamicType = ()> + 'static>(Mutex<Open<K>>);
+
+/// The way to the controller while there is one, and what waits behind it: since when, by namespace and name.
+struct Open<K: kube::Resource<DynamicType = ()> + 'static> {
+    sender: Option<UnboundedSender<ObjectRef<Guarded<K>>>>,
+    waiting: HashMap<Place, Instant>,
+}
+
+type Place = (Option<String>, String);
 
 impl<K: kube::Resource<DynamicType = ()>> Default for Queue<K> {
     fn default() -> Self {
-        Self(Mutex::new(None))
+        Self(Mutex::new(Open { sender: None, waiting: HashMap::new() }))
     }
 }
 
 impl<K: kube::Resource<DynamicType = ()>> Queue<K> {
     fn open(&self) -> UnboundedReceiver<ObjectRef<Guarded<K>>> {
         let (sender, receiver) = unbounded_channel();
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        *self.lock() = Open { sender: Some(sender), waiting: HashMap::new() };
         receiver
     }
 
     fn close(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.lock() = Open { sender: None, waiting: HashMap::new() };
     }
 
     fn send(&self, references: impl IntoIterator<Item = ObjectRef<Guarded<K>>>) {
-        if let Some(sender) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            for reference in references {
-                // A closed receiver means that the controller is stopping; nobody is left to look.
-                let _ = sender.send(reference);
-            }
+        let mut open = self.lock();
+        let Open { sender: Some(sender), waiting } = &mut *open else { return };
+        for reference in references {
+            let place = (reference.namespace.clone(), reference.name.clone());
+            waiting.entry(place).or_insert_with(Instant::now);
+            // A closed receiver means that the controller is stopping; nobody is left to look.
+            let _ = sender.send(reference);
         }
     }
+
+    fn lock(&self) -> MutexGuard<'_, Open<K>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
+
+/// The part of a queue that does not depend on what waits in it.
+trait Waiting {
+    fn no_longer(&self, place: &Place);
+    fn backlog(&self) -> Backlog;
+}
+
+impl<K: kube::Resource<DynamicType = ()>> Waiting for Queue<K> {
+    fn no_longer(&self, place: &Place) {
+        self.lock().waiting.remove(place);
+    }
+
+    fn backlog(&self) -> Backlog {
+        let open = self.lock();
+        let oldest = open.waiting.values().min().map(Instant::elapsed).unwrap_or_default();
+        Backlog { declarations: open.waiting.len(), oldest }
+    }
+}
+
+/// What waits for a controller: declarations to look at, and for how long the first of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    pub declarations: usize,
+    pub oldest: Duration,
+}
+
+/// The controllers' names.
+pub const TENANT: &str = "tenant";
+pub const NETWORK: &str = "network";
+pub const RETENTION: &str = "retention";
 
 impl Triggers {
     /// Opens the queues with every declaration in them: the first look after taking the lead.
@@ -73,6 +120,26 @@ impl Triggers {
         self.tenants.close();
         self.networks.close();
         self.retentions.close();
+    }
+
+    /// What waits for one of [`TENANT`], [`NETWORK`], [`RETENTION`]. What is tried again later waits only when its time
+    /// has come.
+    #[must_use]
+    pub fn backlog(&self, controller: &str) -> Backlog {
+        self.queue(controller).backlog()
+    }
+
+    /// A pass over this declaration begins, or it is gone.
+    pub fn taken(&self, controller: &str, namespace: Option<&str>, name: &str) {
+        self.queue(controller).no_longer(&(namespace.map(str::to_owned), name.to_owned()));
+    }
+
+    fn queue(&self, controller: &str) -> &dyn Waiting {
+        match controller {
+            TENANT => &self.tenants,
+            NETWORK => &self.networks,
+            _ => &self.retentions,
+        }
     }
 
     /// Every declaration there is.
@@ -131,5 +198,27 @@ impl Triggers {
             }
             (_, Some((_, name))) => self.retention(ObjectRef::new(name)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_triggered_waits_until_it_is_taken_and_counts_once() {
+        let triggers = Triggers::default();
+        triggers.tenant("nobody-listens");
+        let receiver = triggers.tenants.open();
+        for name in ["plum", "plum", "pear"] {
+            triggers.tenant(name);
+        }
+        assert_eq!((triggers.backlog(TENANT).declarations, receiver.len()), (2, 3));
+        assert_eq!(triggers.backlog(NETWORK), Backlog::default());
+        triggers.taken(TENANT, None, "plum");
+        assert_eq!(triggers.backlog(TENANT).declarations, 1);
+        assert!(triggers.backlog(TENANT).oldest > Duration::ZERO);
+        triggers.close();
+        assert_eq!(triggers.backlog(TENANT), Backlog::default());
     }
 }

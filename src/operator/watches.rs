@@ -7,7 +7,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
+use backon::ExponentialBuilder;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{ConfigMap, LimitRange, Namespace, ResourceQuota};
@@ -18,7 +20,8 @@ use kube::api::PartialObjectMeta;
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::reflector::store::Writer as StoreWriter;
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::utils::{Backoff, ResetTimerBackoff};
+use kube::runtime::watcher::{self, Event, ExponentialBackoff, watcher};
 use kube::runtime::{WatchStreamExt, reflector};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -82,6 +85,17 @@ pub fn start(client: &Client, context: &Arc<Context>, writers: Writers) -> JoinS
     tasks
 }
 
+/// How long a watch that failed waits before the next attempt: kube's own wait of up to a minute would be the longest
+/// part of getting over a restart of the API server.
+fn patience() -> impl Backoff {
+    let between = ExponentialBuilder::new()
+        .with_min_delay(Duration::from_millis(500))
+        .with_max_delay(Duration::from_secs(5))
+        .with_jitter()
+        .without_max_times();
+    ResetTimerBackoff::new(ExponentialBackoff::from(between), Duration::from_mins(2))
+}
+
 /// Watches one of our own kinds into its store and index.
 async fn declared<K>(
     client: Client,
@@ -95,7 +109,7 @@ where
     Guarded<K>: OfTenant,
 {
     let kind = K::kind(&()).into_owned();
-    let events = watcher(Api::<Guarded<K>>::all(client), watcher::Config::default()).default_backoff().modify(slim);
+    let events = watcher(Api::<Guarded<K>>::all(client), watcher::Config::default()).backoff(patience()).modify(slim);
     let mut events = std::pin::pin!(reflector(writer, events));
     let mut listing = Vec::new();
     while let Some(event) = events.next().await {
@@ -158,7 +172,7 @@ fn on_retention(context: &Context, retention: &Guarded<Retention>, _: First) {
 async fn managed<K: Managed>(api: Api<DeserializeGuard<K>>, context: Arc<Context>) -> &'static str {
     let kind = K::KIND;
     let events = watcher(api, watcher::Config::default().labels(&selector(kind)));
-    let mut events = std::pin::pin!(events.default_backoff());
+    let mut events = std::pin::pin!(events.backoff(patience()));
     let mut listing = Vec::new();
     while let Some(event) = events.next().await {
         if let Err(error) = &event {
@@ -231,7 +245,7 @@ fn reduced<K: Managed>(object: DeserializeGuard<K>) -> Option<Observation> {
 /// Watches CRDs, and neighbours' kinds while their CRDs exist.
 async fn neighbours(client: Client, context: Arc<Context>) -> &'static str {
     let api = Api::<PartialObjectMeta<CustomResourceDefinition>>::all(client.clone());
-    let events = watcher(api, watcher::Config::default()).default_backoff();
+    let events = watcher(api, watcher::Config::default()).backoff(patience());
     let mut events = std::pin::pin!(events.inspect_err(|error| trouble(&context, "CustomResourceDefinition", error)));
     let mut running = Running { client, context: context.clone(), tasks: JoinSet::new(), handles: HashMap::new() };
     let mut listing = Vec::new();
@@ -315,7 +329,7 @@ impl Running {
 /// Watches the sizes of instance types.
 async fn instancetypes(client: Client, context: Arc<Context>) -> &'static str {
     let api = Api::<DeserializeGuard<VirtualMachineClusterInstancetype>>::all(client);
-    let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
+    let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).backoff(patience()));
     let mut sizes: BTreeMap<String, Size> = BTreeMap::new();
     while let Some(event) = events.next().await {
         let whole = match event {

@@ -161,7 +161,7 @@ impl Live {
     /// When the operator renewed its lease.
     pub(super) async fn renewed(&self) -> Result<Option<Timestamp>, Lost> {
         let leases = Api::<Lease>::namespaced(self.client.clone(), &self.namespace);
-        let lease = optional(leases.get_opt(crate::operator::LEASE)).await?;
+        let lease = optional(leases.get_opt(crate::operator::lease::LEASE)).await?;
         Ok(lease.and_then(|lease| lease.spec).and_then(|spec| spec.renew_time).map(|time| time.0))
     }
 

@@ -144,7 +144,7 @@ pub fn held(retention: &Retention) -> bool {
 }
 
 /// Whose approvals count: given in the spec, by different people, none of them the one who asked, at or after the end
-/// date was seen, and not in the future.
+/// date was seen, and not after `now`.
 #[must_use]
 pub fn approvers(retention: &Retention, seen_at: Timestamp, now: Timestamp) -> BTreeSet<String> {
     let counts = |at: Timestamp| seen_at <= at && at <= now;

@@ -39,7 +39,8 @@ impl Conditions for RetentionStatus {
 #[must_use]
 pub fn status(snapshot: &RetentionSnapshot, plan: &Plan, applied: &Applied) -> RetentionStatus {
     let previous = snapshot.retention.status.clone().unwrap_or_default();
-    if plan.ending == Ending::Unknown && snapshot.retention.status.is_some() {
+    // A status without a phase is the CRD's default: nobody has looked yet.
+    if plan.ending == Ending::Unknown && previous.phase.is_some() {
         return unread(snapshot, plan, applied, previous);
     }
     let generation = snapshot.retention.metadata.generation;

@@ -40,6 +40,10 @@ folder=$(module neighbours github.com/openreports/reports-api)
 gather openreports "$folder" 'config/crd/openreports.io_*.yaml'
 folder=$(module neighbours github.com/prometheus-operator/prometheus-operator)
 gather prometheus "$folder" 'example/prometheus-operator-crd/*_prometheusrules.yaml' 'example/prometheus-operator-crd/*_servicemonitors.yaml'
+folder=$(module neighbours github.com/fluxcd/kustomize-controller)
+gather flux "$folder" 'config/crd/bases/*.yaml'
+folder=$(module neighbours github.com/fluxcd/source-controller)
+gather flux "$folder" 'config/crd/bases/*.yaml'
 # CDI keeps its CRDs as Go raw strings, one after another.
 folder=$(module neighbours kubevirt.io/containerized-data-importer)
 mkdir -p "$part/cdi"
@@ -65,7 +69,7 @@ chmod -R u+w "$part"
 sed -i "s/self.spec.storageClassName == 'kwok-volume'/self.spec.storageClassName in ['kwok-volume', 'cf-jp-encrypted']/" "$part"/kwok/pv*.yaml
 
 # The files of others may move at a new pin: better to say so than to test without them.
-for want in 20:kubevirt 12:cdi 6:snapshot 1:multus 1:networkpolicy 2:openreports 2:prometheus; do
+for want in 20:kubevirt 12:cdi 6:snapshot 1:multus 1:networkpolicy 2:openreports 2:prometheus 7:flux; do
   got=$(cat "$part/${want#*:}"/*.yaml | grep -c '^kind: CustomResourceDefinition$' || true)
   [ "$got" = "${want%:*}" ] || { echo "${want#*:}: found $got CRDs instead of ${want%:*}" >&2; exit 1; }
 done

@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Seek as _, SeekFrom};
 
+use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use super::eventually;
 use super::plane::Plane;
+
+/// Where the API server says which token was used.
+pub const CREDENTIAL: &str = "authentication.kubernetes.io/credential-id";
 
 /// One call of the operator, or of a purge run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +21,10 @@ pub struct Call {
     pub namespace: String,
     pub name: String,
     pub code: i64,
+    /// When it reached the API server.
+    pub received: Timestamp,
+    /// Which token made it: replicas share an identity, not a token.
+    pub credential: String,
     /// What was sent, where the audit policy keeps it: for our own kinds.
     pub body: Value,
 }
@@ -61,6 +69,35 @@ impl Mark {
         self.calls_of(plane, cloudfarm::install::PURGE).await
     }
 
+    /// Waits until a write with this token is in the log.
+    pub async fn some_write(&self, plane: &Plane, credential: &str) {
+        eventually("a write of this replica", || async {
+            self.lines(plane, credential)
+                .iter()
+                .map(call)
+                .any(|call| call.writes() && !call.is_housekeeping())
+                .then_some(())
+        })
+        .await;
+    }
+
+    /// Every write by anybody about a tenant's declarations and what was made of them, with in whose name; not those that
+    /// were only tried (`dryRun`). The control plane's own controllers are not in the log.
+    pub async fn writes_about(&self, plane: &Plane, tenant: &str) -> Vec<(String, Call)> {
+        self.flushed(plane).await;
+        let of_tenant = |call: &Call| {
+            let homes = [format!("cf-{tenant}"), format!("cfd-{tenant}")];
+            call.name == tenant || homes.contains(&call.name) || homes.contains(&call.namespace)
+        };
+        let lines = self.lines(plane, tenant);
+        let real = lines.iter().filter(|line| {
+            let tried = line["requestURI"].as_str().is_some_and(|uri| uri.contains("dryRun="));
+            !tried && line["objectRef"]["apiGroup"] != "kustomize.toolkit.fluxcd.io"
+        });
+        let writes = real.map(|line| (in_the_name_of(line), call(line)));
+        writes.filter(|(_, call)| call.writes() && !call.is_housekeeping() && of_tenant(call)).collect()
+    }
+
     async fn calls_of(&self, plane: &Plane, user: &str) -> Vec<Call> {
         self.flushed(plane).await;
         self.lines(plane, user)
@@ -92,6 +129,11 @@ impl Mark {
     }
 }
 
+fn in_the_name_of(line: &Value) -> String {
+    let acted = line["impersonatedUser"]["username"].as_str().or(line["user"]["username"].as_str());
+    acted.unwrap_or_default().to_owned()
+}
+
 fn call(line: &Value) -> Call {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let target = &line["objectRef"];
@@ -103,6 +145,8 @@ fn call(line: &Value) -> Call {
         namespace: text(&target["namespace"]),
         name: text(&target["name"]),
         code: line["responseStatus"]["code"].as_i64().unwrap_or_default(),
+        received: text(&line["requestReceivedTimestamp"]).parse().expect("a time"),
+        credential: text(&line["user"]["extra"][CREDENTIAL][0]),
         body: line["requestObject"].clone(),
     }
 }

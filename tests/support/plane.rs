@@ -68,6 +68,24 @@ impl Plane {
         run(Command::new(root.join("tests/controlplane/crds.sh")).arg(&self.dir).arg(set));
     }
 
+    /// Sends a signal to one of the plane's servers.
+    pub fn signal(&self, server: &str, signal: &str) {
+        let pid = std::fs::read_to_string(self.dir.join("pid").join(server)).expect("a running server");
+        run(Command::new("kill").args([signal, pid.trim()]));
+    }
+
+    /// Waits until a server that was told to end has done so.
+    pub async fn ended(&self, server: &str) {
+        let pid = std::fs::read_to_string(self.dir.join("pid").join(server)).expect("a server that ran");
+        let program = PathBuf::from(format!("/proc/{}/exe", pid.trim()));
+        super::eventually(&format!("{server} to end"), || async { program.read_link().is_err().then_some(()) }).await;
+    }
+
+    /// Starts again what has ended.
+    pub fn up_again(&self) {
+        run(Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/controlplane/up.sh")).arg(&self.dir));
+    }
+
     /// kubectl as cluster administrator; panics with its words when it fails.
     pub fn kubectl(&self, arguments: &[&str], stdin: Option<&str>) -> String {
         let (ok, said) = self.try_kubectl(arguments, stdin);

@@ -1,0 +1,410 @@
+//! How the customers fare. The leader alone says it.
+//!
+//! Counts are over all of them. Series of their own have at most `metrics.perTenant` tenants, those with a problem first,
+//! and each has at most 43: 14 of the Tenant, 9 of its Retention, and [`PROBLEMS`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::jiff::Timestamp;
+
+use super::figures::Figures;
+use super::retentions;
+use crate::api::retention::Retention;
+use crate::api::tenant::{Tenant, TenantPhase, TenantStatus};
+use crate::api::tenant_network::TenantNetwork;
+use crate::cluster::object::Usage;
+use crate::operator::context::Context;
+use crate::operator::stores::{Guarded, OfTenant};
+
+/// Problems of one tenant that are told one by one.
+const PROBLEMS: usize = 20;
+
+/// From this share of a contracted resource on a tenant is among those with a problem, in thousandths.
+const NEARLY_FULL: u32 = 900;
+
+/// Everything that is known about the customers when somebody asks.
+pub(super) struct Seen {
+    pub tenants: Vec<Arc<Guarded<Tenant>>>,
+    pub networks: Vec<Arc<Guarded<TenantNetwork>>>,
+    pub retentions: Vec<Arc<Guarded<Retention>>>,
+    pub usages: BTreeMap<String, Usage>,
+    pub now: Timestamp,
+    /// Tenants that have series of their own.
+    pub most: usize,
+}
+
+impl Seen {
+    pub(super) fn of(context: &Context) -> Self {
+        Self {
+            tenants: context.stores.tenants.store.state(),
+            networks: context.stores.networks.store.state(),
+            retentions: context.stores.retentions.store.state(),
+            usages: context.cluster.observed.usages(),
+            now: context.clock.now(),
+            most: context.config.metrics.per_tenant.into(),
+        }
+    }
+}
+
+/// One customer.
+#[derive(Default)]
+struct Sight<'a> {
+    tenant: Option<&'a Tenant>,
+    /// Decodable or not, there is a Tenant.
+    declared: bool,
+    networks: usize,
+    retention: Option<&'a Retention>,
+    usage: Usage,
+    /// Objects by kind, condition and reason.
+    problems: BTreeMap<(&'static str, String, String), usize>,
+}
+
+pub(super) fn add(figures: &mut Figures, seen: &Seen) {
+    counts(figures, seen);
+    let mut sights: Vec<(String, Sight)> = sights(seen).into_iter().collect();
+    sights.sort_by_cached_key(|(name, sight)| (!sight.wants_attention(), name.clone()));
+    figures
+        .gauge("tenants_without_series", "Tenants that metrics.perTenant leaves without series of their own")
+        .set(&[], number(sights.len().saturating_sub(seen.most)));
+    for (name, sight) in sights.iter().take(seen.most) {
+        one(figures, name, sight);
+        if let Some(retention) = sight.retention {
+            retentions::add(figures, name, retention, seen.now);
+        }
+    }
+}
+
+/// Every tenant that is declared or has a Retention.
+fn sights(seen: &Seen) -> BTreeMap<String, Sight<'_>> {
+    let mut sights: BTreeMap<String, Sight> = BTreeMap::new();
+    for tenant in &seen.tenants {
+        let sight = sights.entry(tenant.tenant()).or_default();
+        sight.declared = true;
+        sight.tenant = tenant.0.as_ref().ok();
+        sight.trouble("Tenant", conditions(tenant, |it| Some(it.status.as_ref()?.conditions.as_slice())));
+    }
+    for retention in &seen.retentions {
+        let sight = sights.entry(retention.tenant()).or_default();
+        sight.trouble("Retention", conditions(retention, |it| Some(it.status.as_ref()?.conditions.as_slice())));
+        let found = retention.0.as_ref().ok();
+        sight.retention = found.into_iter().chain(sight.retention).min_by_key(|each| retentions::rank(each));
+    }
+    for network in &seen.networks {
+        // A network in a namespace that is nobody's is counted and is no tenant's.
+        if let Some(sight) = sights.get_mut(&network.tenant()) {
+            sight.networks += 1;
+            sight.trouble("TenantNetwork", conditions(network, |it| Some(it.status.as_ref()?.conditions.as_slice())));
+        }
+    }
+    for (tenant, usage) in &seen.usages {
+        if let Some(sight) = sights.get_mut(tenant) {
+            sight.usage = *usage;
+        }
+    }
+    sights
+}
+
+/// Type, status and reason of each condition. What cannot be decoded says so here as it does in its status.
+type Said = (String, String, String);
+
+fn conditions<K>(object: &Guarded<K>, of: impl Fn(&K) -> Option<&[Condition]>) -> Vec<Said> {
+    match &object.0 {
+        Ok(object) => {
+            let all = of(object).unwrap_or_default().iter();
+            all.map(|each| (word(&each.type_), word(&each.status), word(&each.reason))).collect()
+        }
+        Err(_) => vec![("Ready".into(), "False".into(), "Invalid".into())],
+    }
+}
+
+/// Conditions and reasons are words of our own (`api::condition`). Whatever else somebody managed to write there does
+/// not become a label.
+pub(super) fn word(said: &str) -> String {
+    let plain = said.len() <= 64 && said.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if plain { said.to_owned() } else { "Other".to_owned() }
+}
+
+impl Sight<'_> {
+    fn trouble(&mut self, kind: &'static str, conditions: Vec<Said>) {
+        for (type_, status, reason) in conditions {
+            if is_problem(&type_, &status, &reason) {
+                *self.problems.entry((kind, type_, reason)).or_default() += 1;
+            }
+        }
+    }
+
+    fn wants_attention(&self) -> bool {
+        let full = |share: Option<u32>| share.is_some_and(|share| share >= NEARLY_FULL);
+        let Usage { vcpus, memory, storage, instances } = self.usage;
+        let allocated = self.status().is_some_and(|status| status.capacity.iter().any(|row| row.percent >= 90));
+        !self.problems.is_empty()
+            || self.retention.is_some_and(retentions::is_on_the_way)
+            || [vcpus, memory, storage, instances].into_iter().any(full)
+            || allocated
+    }
+
+    fn status(&self) -> Option<&TenantStatus> {
+        self.tenant?.status.as_ref()
+    }
+}
+
+/// Does this condition say that something is not as promised?
+fn is_problem(type_: &str, status: &str, reason: &str) -> bool {
+    match type_ {
+        // That data is erased as agreed leaves a Tenant unready, and is no problem.
+        "Ready" => status != "True" && !["Purging", "Purged"].contains(&reason),
+        "NamespacesReady"
+        | "QuotaEnforced"
+        | "WallsReady"
+        | "VirtualMachinesReady"
+        | "RetentionScheduled"
+        | "BackendReady"
+        | "RulesAccepted"
+        | "ClockTrusted"
+        | "InventoryStable" => status != "True",
+        "Stalled" => status == "True" && !["Purging", "Purged"].contains(&reason),
+        "Overdue" => status == "True",
+        _ => false,
+    }
+}
+
+/// Over all objects, so that they need no series per tenant.
+fn counts(figures: &mut Figures, seen: &Seen) {
+    let phases = seen.tenants.iter().filter_map(|tenant| tenant.0.as_ref().ok()?.status.as_ref()?.phase);
+    let mut by_phase: BTreeMap<String, usize> = PHASES.iter().map(|phase| (format!("{phase:?}"), 0)).collect();
+    phases.for_each(|phase| *by_phase.entry(format!("{phase:?}")).or_default() += 1);
+    for (phase, count) in by_phase {
+        figures.gauge("tenants", "Tenants by phase").set(&[("phase", &phase)], number(count));
+    }
+    retentions::counts(figures, &seen.retentions);
+    let mut conditioned: BTreeMap<(&str, Said), usize> = BTreeMap::new();
+    let tenants =
+        seen.tenants.iter().flat_map(|it| conditions(it, |it| Some(it.status.as_ref()?.conditions.as_slice())));
+    let networks =
+        seen.networks.iter().flat_map(|it| conditions(it, |it| Some(it.status.as_ref()?.conditions.as_slice())));
+    let retentions =
+        seen.retentions.iter().flat_map(|it| conditions(it, |it| Some(it.status.as_ref()?.conditions.as_slice())));
+    let all = tenants.map(|said| ("Tenant", said)).chain(networks.map(|said| ("TenantNetwork", said)));
+    for (kind, said) in all.chain(retentions.map(|said| ("Retention", said))) {
+        *conditioned.entry((kind, said)).or_default() += 1;
+    }
+    for ((kind, (type_, status, reason)), count) in conditioned {
+        let labels = [("kind", kind), ("condition", &type_), ("status", &status), ("reason", &reason)];
+        figures.gauge("conditions", "Declarations by condition, status and reason").set(&labels, number(count));
+    }
+}
+
+const PHASES: [TenantPhase; 9] = [
+    TenantPhase::Pending,
+    TenantPhase::Provisioning,
+    TenantPhase::Active,
+    TenantPhase::Suspended,
+    TenantPhase::Grace,
+    TenantPhase::Held,
+    TenantPhase::Purging,
+    TenantPhase::Purged,
+    TenantPhase::Failed,
+];
+
+/// The series of one tenant, but for those of its Retention.
+fn one(figures: &mut Figures, name: &str, sight: &Sight) {
+    for ((kind, condition, reason), count) in sight.problems.iter().take(PROBLEMS) {
+        let labels = [("tenant", name), ("kind", kind), ("condition", condition), ("reason", reason)];
+        figures
+            .gauge("tenant_problems", "Declarations of a tenant with a condition that is not as promised")
+            .set(&labels, number(*count));
+    }
+    if !sight.declared {
+        return;
+    }
+    let tenant = [("tenant", name)];
+    let conditions = sight.status().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let ready = conditions.iter().any(|each| each.type_ == "Ready" && each.status == "True");
+    figures.gauge("tenant_ready", "1 while the environment is as declared").set(&tenant, number(usize::from(ready)));
+    figures.gauge("tenant_networks", "TenantNetworks of a tenant").set(&tenant, number(sight.networks));
+    if let Some(phase) = sight.status().and_then(|status| status.phase) {
+        let labels = [("tenant", name), ("phase", &format!("{phase:?}"))];
+        figures.gauge("tenant_phase", "1; the phase that a Tenant is in").set(&labels, 1.0);
+    }
+    if let Some(vms) = sight.status().and_then(|status| status.vms.as_ref()) {
+        for (state, count) in [("declared", vms.desired), ("ready", vms.ready), ("withheld", vms.withheld)] {
+            figures
+                .gauge("tenant_virtual_machines", "VMs of a tenant: declared, as declared, not made")
+                .set(&[("tenant", name), ("state", state)], number(usize::try_from(count).unwrap_or_default()));
+        }
+    }
+    capacity(figures, name, sight);
+}
+
+fn capacity(figures: &mut Figures, name: &str, sight: &Sight) {
+    let rows = sight.status().map(|status| status.capacity.as_slice()).unwrap_or_default();
+    for row in rows.iter().take(4) {
+        let share = f64::from(i32::try_from(row.percent).unwrap_or(i32::MAX)) / 100.0;
+        figures
+            .gauge("tenant_capacity_allocated_ratio", "Share of a contracted resource that the VMs take that are made")
+            .set(&[("tenant", name), ("resource", &word(&row.resource))], share);
+    }
+    let Usage { vcpus, memory, storage, instances } = sight.usage;
+    for (resource, share) in [("vcpus", vcpus), ("memory", memory), ("storage", storage), ("instances", instances)] {
+        if let Some(share) = share {
+            figures
+                .gauge("tenant_capacity_used_ratio", "Share of a contracted resource that the quota counts as used")
+                .set(&[("tenant", name), ("resource", resource)], f64::from(share) / 1000.0);
+        }
+    }
+}
+
+#[allow(clippy::cast_precision_loss)] // counts of objects are far below 2^52
+pub(super) fn number(count: usize) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use kube::core::DeserializeGuard;
+    use serde::de::DeserializeOwned;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn guarded<K: kube::Resource + DeserializeOwned>(manifest: Value) -> Arc<Guarded<K>> {
+        let read: Result<DeserializeGuard<K>, _> = serde_json::from_value(manifest);
+        Arc::new(read.unwrap())
+    }
+
+    fn tenant(name: &str, conditions: &Value) -> Arc<Guarded<Tenant>> {
+        let rows = ["instances", "memory", "storage", "vcpus"]
+            .map(|resource| json!({"resource": resource, "contracted": "8", "allocated": "4", "percent": 50}));
+        guarded(json!({
+            "apiVersion": "cloudfarm.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": name},
+            "spec": {
+                "contract": {
+                    "applicationId": "SECRET-1", "startDate": "2026-04-01",
+                    "capacity": {"vcpus": 8, "memory": "32Gi", "storage": "500Gi", "instances": 4},
+                },
+                "administrators": [{"username": "sato", "email": "sato@customer.example", "role": "PrivilegedAdministrator"}],
+                "residency": {"storageClassNames": ["cf-jp-encrypted"]},
+            },
+            "status": {
+                "phase": "Active", "conditions": conditions,
+                "vms": {"desired": 2, "ready": 2, "withheld": 0, "nonCompliant": 0},
+                "capacity": rows,
+            },
+        }))
+    }
+
+    fn retention(name: &str, tenant: &str, deadline: &str) -> Arc<Guarded<Retention>> {
+        guarded(json!({
+            "apiVersion": "cloudfarm.dev/v1alpha1", "kind": "Retention", "metadata": {"name": name},
+            "spec": {"tenantRef": {"name": tenant}},
+            "status": {
+                "phase": "Grace", "contractEndsAt": "2026-09-01T15:00:00Z", "purgeNotBefore": "2026-10-31T15:00:00Z",
+                "deadline": deadline, "firstSeen": {"endDate": "2026-09-01", "at": "2026-04-01T00:00:00Z"},
+                "lastRunAt": "2026-10-01T18:30:40Z",
+                "runs": [{"at": "2026-10-01T18:30:40Z", "outcome": "Refused", "reason": "Stopped", "message": "m"}],
+            },
+        }))
+    }
+
+    fn said(type_: &str, status: &str, reason: &str) -> Value {
+        json!({"type": type_, "status": status, "reason": reason, "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"})
+    }
+
+    fn seen(tenants: Vec<Arc<Guarded<Tenant>>>, most: usize) -> Seen {
+        let now = "2026-10-02T00:00:00Z".parse().unwrap();
+        Seen { tenants, networks: Vec::new(), retentions: Vec::new(), usages: BTreeMap::new(), now, most }
+    }
+
+    fn lines(seen: &Seen) -> Vec<String> {
+        let mut figures = Figures::default();
+        add(&mut figures, seen);
+        figures.lines()
+    }
+
+    fn has(lines: &[String], line: &str) -> bool {
+        lines.iter().any(|each| each == line)
+    }
+
+    #[test]
+    fn those_with_a_problem_come_first_when_not_all_may_have_series() {
+        let well = json!([said("Ready", "True", "AsDeclared")]);
+        let unwell = json!([said("Ready", "False", "Refused"), said("WallsReady", "False", "Refused")]);
+        let tenants = vec![tenant("apple", &well), tenant("pear", &well), tenant("plum", &unwell)];
+        let lines = lines(&seen(tenants, 2));
+        assert!(
+            has(&lines, "tenant_ready{tenant=plum} 0") && has(&lines, "tenant_ready{tenant=apple} 1"),
+            "{lines:#?}"
+        );
+        assert!(has(&lines, "tenant_problems{tenant=plum,kind=Tenant,condition=WallsReady,reason=Refused} 1"));
+        assert!(!lines.iter().any(|line| line.contains("pear")), "{lines:#?}");
+        assert!(has(&lines, "tenants_without_series{} 1"));
+        assert!(has(&lines, "tenants{phase=Active} 3") && has(&lines, "tenants{phase=Failed} 0"), "all are counted");
+        assert!(has(&lines, "conditions{kind=Tenant,condition=Ready,status=True,reason=AsDeclared} 2"));
+    }
+
+    #[test]
+    fn a_full_quota_is_a_reason_for_attention_too() {
+        let well = json!([said("Ready", "True", "AsDeclared")]);
+        let mut seen = seen(vec![tenant("apple", &well), tenant("plum", &well)], 1);
+        seen.usages.insert("plum".into(), Usage { memory: Some(900), ..Usage::default() });
+        let lines = lines(&seen);
+        assert!(has(&lines, "tenant_capacity_used_ratio{tenant=plum,resource=memory} 0.9"), "{lines:#?}");
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_is_a_problem_of_its_tenant_alone() {
+        let odd = guarded(
+            json!({"apiVersion": "cloudfarm.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": "odd"}, "spec": 7}),
+        );
+        let lines = lines(&seen(vec![odd, tenant("plum", &json!([]))], 9));
+        assert!(has(&lines, "tenant_problems{tenant=odd,kind=Tenant,condition=Ready,reason=Invalid} 1"), "{lines:#?}");
+        assert!(has(&lines, "tenant_virtual_machines{tenant=plum,state=ready} 2"));
+    }
+
+    #[test]
+    fn the_retention_that_is_due_first_speaks_and_no_series_is_said_twice() {
+        let mut seen = seen(vec![tenant("plum", &json!([]))], 9);
+        seen.retentions = vec![
+            retention("plum", "plum", "2026-11-02T15:00:00Z"),
+            retention("plum-2", "plum", "2026-11-01T15:00:00Z"),
+        ];
+        let lines = lines(&seen);
+        assert!(has(&lines, "retention_deadline_timestamp_seconds{tenant=plum} 1793545200"), "{lines:#?}");
+        assert!(has(&lines, "retention_last_run{tenant=plum,outcome=Refused,reason=Stopped} 1"));
+        let series: BTreeSet<&str> =
+            lines.iter().filter_map(|line| line.rsplit_once(' ')).map(|(series, _)| series).collect();
+        assert_eq!(series.len(), lines.len(), "{lines:#?}");
+    }
+
+    #[test]
+    fn a_run_is_expected_once_the_contract_is_over_at_the_next_time_of_the_schedule() {
+        let mut seen = seen(vec![tenant("plum", &json!([]))], 9);
+        seen.retentions = vec![retention("plum", "plum", "2026-11-01T15:00:00Z")];
+        // The last run ended at 03:30:40 in Japan, so the next is a day later.
+        let expected = "retention_run_expected_timestamp_seconds{tenant=plum} 1790965800";
+        assert!(has(&lines(&seen), expected), "{:#?}", lines(&seen));
+        seen.now = "2026-09-01T14:59:59Z".parse().unwrap();
+        assert!(!lines(&seen).iter().any(|line| line.starts_with("retention_run_expected")));
+    }
+
+    #[test]
+    fn no_tenant_has_more_than_43_series_and_no_label_holds_what_others_wrote() {
+        let many: Vec<Value> = (0..32).map(|number| said("Ready", "False", &format!("Reason{number}"))).collect();
+        let mut conditions = many;
+        conditions.push(said("Ready", "False", "x\n\"} evil"));
+        let mut seen = seen(vec![tenant("plum", &json!(conditions))], 9);
+        seen.usages
+            .insert("plum".into(), Usage { vcpus: Some(1), memory: Some(1), storage: Some(1), instances: Some(1) });
+        seen.retentions = vec![retention("plum", "plum", "2026-11-01T15:00:00Z")];
+        let lines = lines(&seen);
+        let of_plum = lines.iter().filter(|line| line.contains("tenant=plum")).count();
+        assert_eq!(of_plum, 43, "{lines:#?}");
+        let all = lines.concat();
+        assert!(!all.contains("evil") && !all.contains("SECRET") && !all.contains("sato"), "{lines:#?}");
+        assert!(all.contains("reason=Other"));
+    }
+}
