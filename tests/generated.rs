@@ -11,7 +11,7 @@ fn committed(file: &str) -> String {
 fn the_crds_and_their_reference_are_those_of_the_types() {
     for (name, text) in cloudfarm::api::manifest::files() {
         for folder in ["crds", "charts/cloudfarm-crds/generated"] {
-            if folder == "crds" || name.ends_with(".yaml") {
+            if folder == "crds" || name != "README.md" {
                 let file = format!("{folder}/{name}");
                 assert!(committed(&file) == text, "{file} is stale: run `make generate` and commit");
             }

@@ -6,7 +6,7 @@ use crate::helm::{alone, usual};
 use crate::rendered::template;
 use crate::support::world::merge;
 
-fn refused(change: Value, says: &[&str]) {
+fn refused(change: &Value, says: &[&str]) {
     let mut values = usual();
     merge(&mut values, change.clone());
     let complaint = template(&values, &[]).expect_err(&change.to_string());
@@ -89,7 +89,7 @@ fn wrong_values_are_refused_with_their_field_and_what_would_be_right() {
             ["image.tag is \"1.0\"; a tag can be moved", "image.allowTag=true"],
         ),
     ] {
-        refused(change, &says);
+        refused(&change, &says);
     }
 }
 

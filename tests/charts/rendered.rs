@@ -74,9 +74,9 @@ fn rendered_charts_are_as_accepted() {
             let object: Value = serde_saphyr::from_str(document).expect("YAML");
             let copied = object["kind"] == "PrometheusRule" || name(&object).contains("/cloudfarm-dashboard-");
             if document.starts_with("# Source: cloudfarm/templates/generated.yaml") {
-                names += &format!("# generated: {}\n", name(&object));
+                names = names + "# generated: " + &name(&object) + "\n";
             } else if !copied {
-                short += &format!("---\n{}\n", document.trim_end());
+                short = short + "---\n" + document.trim_end() + "\n";
             }
         }
         let now = names + &short;
