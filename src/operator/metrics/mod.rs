@@ -14,6 +14,7 @@ mod figures;
 mod own;
 pub mod requests;
 mod retentions;
+mod sight;
 mod tenants;
 
 use std::collections::{BTreeMap, HashMap};
