@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak mutants drill sbom up down bench bench-large generate
+.PHONY: help demo test check soak mutants drill sbom image up down bench bench-large generate
 
 # The control plane, its kubeconfig and its logs live here; kept out of git, removed by `make down`.
 DEV := target/dev
@@ -57,3 +57,6 @@ generate: ## crds/, their API reference, what the charts hold of them and of rol
 	@cp crds/*.yaml charts/cloudfarm-crds/generated/
 	@mkdir -p charts/cloudfarm/generated
 	@cargo run --quiet --locked -- manifests > charts/cloudfarm/generated/manifests.yaml
+
+image: ## the release build as an OCI image, target/image/cloudfarm.tar, without a container engine
+	@tests/image/build.sh release target/image
