@@ -85,6 +85,16 @@ impl Node {
         self.command(&["ctr", "-n", "k8s.io", "tasks", "kill", "--signal", "SIGKILL", &container]);
     }
 
+    /// Lets a pod's first container stand still, as a machine does that is out of memory, until [`Self::thaw`].
+    pub fn freeze(&self, namespace: &str, pod: &str) {
+        self.command(&["ctr", "-n", "k8s.io", "tasks", "pause", &self.container(namespace, pod)]);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self, namespace: &str, pod: &str) {
+        self.command(&["ctr", "-n", "k8s.io", "tasks", "resume", &self.container(namespace, pod)]);
+    }
+
     /// How long a pod's program has been running, to a hundredth of a second.
     pub fn age(&self, namespace: &str, pod: &str) -> SignedDuration {
         let read = |path: PathBuf| std::fs::read_to_string(path).expect("it runs");
