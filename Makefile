@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak mutants drill sbom up down bench bench-large generate
+.PHONY: help demo test check soak mutants drill sbom image up down bench bench-large generate
 
 # The control plane, its kubeconfig and its logs live here; kept out of git, removed by `make down`.
 DEV := target/dev
@@ -31,6 +31,12 @@ check: ## format, lints, generated files, dependencies
 
 mutants: ## change each deciding line of the erasure by itself and see a test fail (about an hour)
 	@tests/mutants.sh
+
+image: ## the release build as an OCI image, target/image/cloudfarm.tar, without a container engine
+	@tests/image/build.sh release target/image
+
+reproducible: ## build the image of the last commit twice, in two folders, and compare
+	@tests/image/reproducible.sh
 
 sbom: ## what is in the program: target/sbom/cloudfarm.cdx.json
 	@tests/sbom.sh target/sbom/cloudfarm.cdx.json

@@ -15,6 +15,7 @@ alive() { # NAME
   { mapfile -d '' -t words < "/proc/$process/cmdline"; } 2>/dev/null || return 1
   case $1 in
     owner) [[ ${words[1]:-} == */owner.sh && ${words[2]:-} = "$dir" ]] ;;
+    node) [[ ${words[*]:-} == "unshare "*"/inside.sh $dir" ]] ;;
     *) [ "${words[0]:-}" = "$dir/bin/$1" ] ;;
   esac
 }
@@ -52,6 +53,34 @@ wait_for() { # NAME COMMAND...   until the command succeeds, 60 s at most, or th
 }
 
 kubectl() { "$dir/bin/kubectl" --kubeconfig "$dir/kubeconfig" "$@"; }
+
+# ---- certificates and kubeconfigs in $pki; the API server listens on $api
+
+ca() { # NAME CN
+  [ -s "$pki/$1.crt" ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj "/CN=$2" \
+    -keyout "$pki/$1.key" -out "$pki/$1.crt" -addext basicConstraints=critical,CA:TRUE \
+    -addext keyUsage=critical,keyCertSign,cRLSign,digitalSignature 2>/dev/null
+}
+cert() { # NAME CA SUBJECT [SANS]
+  [ -s "$pki/$1.crt" ] && return
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "$3" -keyout "$pki/$1.key" -out "$pki/$1.csr" 2>/dev/null
+  openssl x509 -req -in "$pki/$1.csr" -CA "$pki/$2.crt" -CAkey "$pki/$2.key" -CAcreateserial -days 3650 -out "$pki/$1.crt" \
+    -extfile <(echo "extendedKeyUsage=serverAuth,clientAuth"; [ -z "${4:-}" ] || echo "subjectAltName=$4") 2>/dev/null
+}
+kubeconfig() { # FILE CERTIFICATE
+  cat > "$1" <<CONFIG
+apiVersion: v1
+kind: Config
+clusters: [{name: cloudfarm, cluster: {server: "https://127.0.0.1:$api", certificate-authority-data: $(base64 -w0 < "$pki/ca.crt")}}]
+contexts: [{name: cloudfarm, context: {cluster: cloudfarm, user: $2}}]
+current-context: cloudfarm
+users:
+- name: $2
+  user:
+    client-certificate-data: $(base64 -w0 < "$pki/$2.crt")
+    client-key-data: $(base64 -w0 < "$pki/$2.key")
+CONFIG
+}
 
 # kwok resolves the kinds of its stages once, at its start: the stand-ins for the neighbours' controllers are given
 # to it only when their CRDs are there, and crds.sh starts it anew.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# owner.sh DIR PID   stop the plane under DIR and remove its data as soon as the process PID is gone
+# owner.sh DIR PID [DOWN]   stop the plane under DIR and remove its data as soon as the process PID is gone; DOWN is the
+# script that does it, down.sh of this folder if none is given
 #
 # A test runner that is killed outright cannot clean up after itself. up.sh starts this one before any server.
 set -uo pipefail
@@ -12,4 +13,4 @@ since() { # PID   when it was started, in ticks; nothing for a zombie or no proc
 }
 born=$(since "$2")
 while [ -n "$born" ] && [ "$(since "$2")" = "$born" ]; do sleep 0.5; done
-"$here/down.sh" "$1" --wipe
+"${3:-$here/down.sh}" "$1" --wipe

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# up.sh DIR [--crds "SET..."|none] [--owner PID]
+# up.sh DIR [--crds "SET..."|none] [--owner PID] [--node ADDRESS]
 #
 # A real Kubernetes 1.37 control plane on loopback under DIR: etcd, kube-apiserver, kube-controller-manager,
 # kube-scheduler, and kwok in the place of kubelets (pods "run", Jobs complete, PVCs bind).
@@ -8,6 +8,8 @@
 # Ports are chosen free and remembered, so DIR can be stopped and started again. A running DIR is left alone.
 # A start that fails or is interrupted leaves no process behind; with --owner, the death of that process stops the
 # plane and removes its data. CLOUDFARM_CRDS and CLOUDFARM_OWNER_PID do as the options do.
+# With --node there is no kwok, no node and no class of storage: a real kubelet at ADDRESS follows (tests/node/). The API
+# server listens there, too, and the Service `kubernetes` leads to it.
 # A new DIR begins as a copy of a plane that was started before, kept in the cache, with the CRDs in place; that makes
 # a start 3 times faster, and planes of one machine share their certificates. CLOUDFARM_SEED=none begins with nothing.
 set -euo pipefail
@@ -16,11 +18,12 @@ source "$here/lib.sh"
 umask 077 # keys
 mkdir -p "${1:?usage: up.sh DIR [--crds SETS] [--owner PID]}"
 dir=$(cd "$1" && pwd -P); shift
-crds=${CLOUDFARM_CRDS:-$all_sets} owner=${CLOUDFARM_OWNER_PID:-}
+crds=${CLOUDFARM_CRDS:-$all_sets} owner=${CLOUDFARM_OWNER_PID:-} node=
 while [ $# -gt 0 ]; do
   case $1 in
     --crds) crds=${2:?--crds needs sets or none}; shift 2 ;;
     --owner|--owner-pid) owner=${2:?--owner needs a process id}; shift 2 ;;
+    --node) node=${2:?--node needs an address of this machine}; shift 2 ;;
     *) echo "unknown option $1" >&2; exit 2 ;;
   esac
 done
@@ -32,9 +35,10 @@ done
 began=$(date +%s%3N)
 say() { printf '%5.1f s  %s\n' "$(( ($(date +%s%3N) - began) / 100 ))e-1" "$*"; }
 exec 9>"$dir/lock"; flock 9 # two may start the same DIR
-servers="etcd kube-apiserver kube-controller-manager kube-scheduler kwok"
+servers="etcd kube-apiserver kube-controller-manager kube-scheduler"
+[ -n "$node" ] || servers+=" kwok"
 running=0; for name in $servers; do ! alive "$name" || running=$((running + 1)); done
-if [ $running = 5 ]; then echo "the control plane is already running: export KUBECONFIG=$dir/kubeconfig"; exit 0; fi
+if [ $running = "$(wc -w <<< "$servers")" ]; then echo "the control plane is already running: export KUBECONFIG=$dir/kubeconfig"; exit 0; fi
 
 mapfile -t built < <("$here/build.sh" etcd kubernetes kwok)
 [ ${#built[@]} = 3 ] || { echo "the control plane's programs could not be built" >&2; exit 1; }
@@ -56,7 +60,7 @@ if [ -n "$owner" ]; then
 fi
 
 # ---- the seed: a stopped plane's certificates (loopback, whatever the ports) and etcd data
-if [ ! -d "$dir/etcd" ] && [ -n "$crds" ] && [ "${CLOUDFARM_SEED:-}" != none ]; then
+if [ ! -d "$dir/etcd" ] && [ -n "$crds" ] && [ -z "$node" ] && [ "${CLOUDFARM_SEED:-}" != none ]; then
   seed=$cache/seed-$( (echo "${built[@]}" "$neighbours" "$crds"; cat "$here"/{up,crds,lib}.sh "$here"/conf/*) | digest)
   exec 7>"$cache/seed.lock"; flock 7
   if [ ! -d "$seed" ]; then
@@ -99,31 +103,6 @@ etcd_url=http://127.0.0.1:$base peer_url=http://127.0.0.1:$((base + 1))
 api=$((base + 2)) kcm=$((base + 3)) scheduler=$((base + 4)) # and kwok's, see start_kwok
 
 # ---- certificates: one CA for the cluster, one for the aggregator
-ca() { # NAME CN
-  [ -s "$pki/$1.crt" ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj "/CN=$2" \
-    -keyout "$pki/$1.key" -out "$pki/$1.crt" -addext basicConstraints=critical,CA:TRUE \
-    -addext keyUsage=critical,keyCertSign,cRLSign,digitalSignature 2>/dev/null
-}
-cert() { # NAME CA SUBJECT [SANS]
-  [ -s "$pki/$1.crt" ] && return
-  openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "$3" -keyout "$pki/$1.key" -out "$pki/$1.csr" 2>/dev/null
-  openssl x509 -req -in "$pki/$1.csr" -CA "$pki/$2.crt" -CAkey "$pki/$2.key" -CAcreateserial -days 3650 -out "$pki/$1.crt" \
-    -extfile <(echo "extendedKeyUsage=serverAuth,clientAuth"; [ -z "${4:-}" ] || echo "subjectAltName=$4") 2>/dev/null
-}
-kubeconfig() { # FILE CERTIFICATE
-  cat > "$1" <<CONFIG
-apiVersion: v1
-kind: Config
-clusters: [{name: cloudfarm, cluster: {server: "https://127.0.0.1:$api", certificate-authority-data: $(base64 -w0 < "$pki/ca.crt")}}]
-contexts: [{name: cloudfarm, context: {cluster: cloudfarm, user: $2}}]
-current-context: cloudfarm
-users:
-- name: $2
-  user:
-    client-certificate-data: $(base64 -w0 < "$pki/$2.crt")
-    client-key-data: $(base64 -w0 < "$pki/$2.key")
-CONFIG
-}
 ca ca cloudfarm-test-ca
 ca front front-proxy-ca
 cert apiserver ca /CN=kube-apiserver "DNS:localhost,DNS:kubernetes.default.svc,IP:127.0.0.1,IP:10.96.0.1"
@@ -142,8 +121,11 @@ start etcd "$dir/bin/etcd" --name cloudfarm --data-dir "$dir/etcd" --unsafe-no-f
   --listen-client-urls "$etcd_url" --advertise-client-urls "$etcd_url" \
   --listen-peer-urls "$peer_url" --initial-advertise-peer-urls "$peer_url" --initial-cluster "cloudfarm=$peer_url"
 wait_for etcd curl -sf --max-time 1 "$etcd_url/health"
-start kube-apiserver "$dir/bin/kube-apiserver" --etcd-servers "$etcd_url" --bind-address 127.0.0.1 --secure-port "$api" --advertise-address 127.0.0.1 \
-  --endpoint-reconciler-type none --service-cluster-ip-range 10.96.0.0/16 --allow-privileged --shutdown-delay-duration 0s \
+# The Service `kubernetes` may not have an endpoint on loopback.
+if [ -n "$node" ]; then reach=(--bind-address 0.0.0.0 --advertise-address "$node")
+else reach=(--bind-address 127.0.0.1 --advertise-address 127.0.0.1 --endpoint-reconciler-type none); fi
+start kube-apiserver "$dir/bin/kube-apiserver" --etcd-servers "$etcd_url" "${reach[@]}" --secure-port "$api" \
+  --service-cluster-ip-range 10.96.0.0/16 --allow-privileged --shutdown-delay-duration 0s \
   --tls-cert-file "$pki/apiserver.crt" --tls-private-key-file "$pki/apiserver.key" --client-ca-file "$pki/ca.crt" \
   --authorization-mode Node,RBAC --enable-admission-plugins NodeRestriction,OwnerReferencesPermissionEnforcement \
   --service-account-issuer https://kubernetes.default.svc --service-account-key-file "$pki/sa.pub" --service-account-signing-key-file "$pki/sa.key" \
@@ -167,14 +149,16 @@ fi
 alive kube-controller-manager || kubectl delete serviceaccount default -n kube-node-lease >/dev/null 2>&1 || true
 # Quotas are counted anew every 10 s instead of every 5 minutes: a test that installs KubeVirt late cannot wait so long.
 start kube-controller-manager "$dir/bin/kube-controller-manager" --kubeconfig "$dir/users/kcm" --authentication-kubeconfig "$dir/users/kcm" --authorization-kubeconfig "$dir/users/kcm" \
-  --kube-api-qps 400 --kube-api-burst 800 --resource-quota-sync-period 10s --bind-address 127.0.0.1 --secure-port "$kcm" --leader-elect=false --use-service-account-credentials \
+  --kube-api-qps 400 --kube-api-burst 800 --resource-quota-sync-period 10s --bind-address 127.0.0.1 --secure-port "$kcm" --leader-elect=false --use-service-account-credentials --enable-hostpath-provisioner \
   --service-account-private-key-file "$pki/sa.key" --root-ca-file "$pki/ca.crt" --cluster-signing-cert-file "$pki/ca.crt" --cluster-signing-key-file "$pki/ca.key" \
   --allocate-node-cidrs --cluster-cidr 10.244.0.0/16 --service-cluster-ip-range 10.96.0.0/16
 start kube-scheduler "$dir/bin/kube-scheduler" --kubeconfig "$dir/users/scheduler" --authentication-kubeconfig "$dir/users/scheduler" --authorization-kubeconfig "$dir/users/scheduler" \
   --kube-api-qps 400 --kube-api-burst 800 --bind-address 127.0.0.1 --secure-port "$scheduler" --leader-elect=false
-start_kwok "$neighbours"
-i=0; for zone in a b c; do i=$((i + 1)); sed "s/@N@/$i/g; s/@Z@/$zone/g" "$here/conf/nodes.yaml.in"; done | kubectl apply -f - -f "$here/conf/storage.yaml" >/dev/null
-kubectl wait --for=condition=Ready node -l type=kwok --timeout=60s >/dev/null
+if [ -z "$node" ]; then
+  start_kwok "$neighbours"
+  i=0; for zone in a b c; do i=$((i + 1)); sed "s/@N@/$i/g; s/@Z@/$zone/g" "$here/conf/nodes.yaml.in"; done | kubectl apply -f - -f "$here/conf/storage.yaml" >/dev/null
+  kubectl wait --for=condition=Ready node -l type=kwok --timeout=60s >/dev/null
+fi
 wait_for kube-controller-manager kubectl get serviceaccount default -n kube-node-lease
 wait_for kube-scheduler curl -skf --max-time 2 "https://127.0.0.1:$scheduler/healthz"
 

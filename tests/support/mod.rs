@@ -8,6 +8,7 @@ pub mod audit;
 pub mod cel;
 pub mod desk;
 pub mod faults;
+pub mod node;
 pub mod operator;
 pub mod plane;
 pub mod prometheus;

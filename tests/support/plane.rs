@@ -11,6 +11,8 @@ use kube::{Client, Config};
 /// A running control plane with our CRDs, roles and policies.
 pub struct Plane {
     pub dir: PathBuf,
+    /// The script that stops it.
+    down: &'static str,
 }
 
 impl Plane {
@@ -50,7 +52,7 @@ impl Plane {
             up.args(["--crds", crds]);
         }
         run(&mut up);
-        Self { dir }
+        Self { dir, down: "tests/controlplane/down.sh" }
     }
 
     /// Waits until the API server serves our kinds.
@@ -60,6 +62,16 @@ impl Plane {
         let wait = [&["wait", "--for=condition=Established"], &crds[..]].concat();
         let established = (0..20).any(|_| self.try_kubectl(&wait, None).0);
         assert!(established, "kubectl {}: {}", wait.join(" "), self.try_kubectl(&wait, None).1);
+    }
+
+    /// A plane with one real node (`tests/node/`), with nothing of ours in it. Only who is in the node's network reaches
+    /// it: see [`super::node::Node`].
+    pub fn of_a_node(name: &str) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let dir = root.join(format!("target/test-planes/{name}-{}", std::process::id()));
+        let owner = std::process::id().to_string();
+        run(Command::new(root.join("tests/node/up.sh")).arg(&dir).args(["--owner", &owner]));
+        Self { dir, down: "tests/node/down.sh" }
     }
 
     /// Installs a neighbour's CRDs later.
@@ -163,7 +175,7 @@ impl Plane {
 
 impl Drop for Plane {
     fn drop(&mut self) {
-        let down = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/controlplane/down.sh");
+        let down = Path::new(env!("CARGO_MANIFEST_DIR")).join(self.down);
         Command::new(down).arg(&self.dir).arg("--wipe").output().ok();
     }
 }

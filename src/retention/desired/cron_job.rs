@@ -101,7 +101,8 @@ fn pod(snapshot: &RetentionSnapshot, owner: &Owner) -> PodSpec {
             ]),
             volume_mounts: Some(vec![token::mount()]),
             termination_message_path: Some("/dev/termination-log".into()),
-            termination_message_policy: Some("File".into()),
+            // Why a run was refused is seen where people look first, also when nobody keeps logs.
+            termination_message_policy: Some("FallbackToLogsOnError".into()),
             security_context: Some(SecurityContext {
                 allow_privilege_escalation: Some(false),
                 read_only_root_filesystem: Some(true),
