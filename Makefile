@@ -32,6 +32,9 @@ check: ## format, lints, generated files, dependencies
 mutants: ## change each deciding line of the erasure by itself and see a test fail (about an hour)
 	@tests/mutants.sh
 
+image: ## the release build as an OCI image, target/image/cloudfarm.tar, without a container engine
+	@tests/image/build.sh release target/image
+
 sbom: ## what is in the program: target/sbom/cloudfarm.cdx.json
 	@tests/sbom.sh target/sbom/cloudfarm.cdx.json
 
@@ -57,6 +60,4 @@ generate: ## crds/, their API reference, what the charts hold of them and of rol
 	@cp crds/*.yaml charts/cloudfarm-crds/generated/
 	@mkdir -p charts/cloudfarm/generated
 	@cargo run --quiet --locked -- manifests > charts/cloudfarm/generated/manifests.yaml
-
-image: ## the release build as an OCI image, target/image/cloudfarm.tar, without a container engine
-	@tests/image/build.sh release target/image
+	@$$(tests/controlplane/build.sh helm-docs)/helm-docs --log-level warning --chart-search-root charts/cloudfarm --template-files README.md.gotmpl

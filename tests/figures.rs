@@ -144,6 +144,10 @@ async fn settled_page(replica: &Replica) -> String {
         "cloudfarm_watch_last_request_timestamp_seconds{kind=\"NetworkPolicy\"}",
         "cloudfarm_api_requests_total{verb=\"watch\",resource=\"tenants\",code=\"2xx\"}",
         "cloudfarm_build_info{version=\"",
+        "cloudfarm_tenants_without_series 0",
+        "cloudfarm_queue_declarations{controller=\"tenant\"} 0",
+        "cloudfarm_queue_declarations{controller=\"network\"} 0",
+        "cloudfarm_queue_declarations{controller=\"retention\"} 0",
     ];
     let last = std::sync::Mutex::new(Vec::new());
     eventually("the page to say what has happened", || async {

@@ -251,6 +251,16 @@ fn a_hold_and_a_suspension_stop_the_cron_job() {
 }
 
 #[test]
+fn a_retention_as_the_crd_fills_it_in_is_one_that_nobody_has_looked_at() {
+    let mut filled_in = retention(&json!({}));
+    filled_in.status = serde_json::from_value(json!({"observedGeneration": -1})).expect("a status");
+    for tenant in [TenantState::Unknown, TenantState::Vanished, alive(None), alive(Some("2026-09-30"))] {
+        let of = |retention: &Retention| pass(&snapshot(retention.clone(), tenant.clone(), ENDS)).0.status;
+        assert_eq!(of(&filled_in), of(&retention(&json!({}))), "{tenant:?}");
+    }
+}
+
+#[test]
 fn the_cron_job_is_in_japan_alone_by_its_uid_and_its_name_always_fits() {
     let mut long = retention(&json!({"tenantRef": {"name": "a".repeat(30)}}));
     long.metadata.name = Some("a".repeat(30));

@@ -96,3 +96,19 @@ impl Managed for ConfigMap {
         Value::Null
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_told_in_thousandths_rounded_down_and_not_at_all_where_nothing_is_allowed() {
+        let of = |used: &str, allowed: &str| share(&ApiQuantity(used.into()), &ApiQuantity(allowed.into()));
+        assert_eq!(of("1500m", "2"), Some(750));
+        assert_eq!(of("29489m", "32"), Some(921));
+        assert_eq!(of("29Gi", "32Gi"), Some(906));
+        assert_eq!(of("3", "2"), Some(1500), "a contract that shrank below what is there");
+        assert_eq!(of("1", "0"), None);
+        assert_eq!(of("much", "2"), None);
+    }
+}

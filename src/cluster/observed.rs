@@ -321,6 +321,21 @@ mod tests {
     }
 
     #[test]
+    fn how_full_a_quota_is_is_known_and_is_no_reason_for_a_pass() {
+        let store = ObservedStore::default();
+        let quota = |version: u32, counting: bool, used: u32| {
+            let mut quota = policy(version, "quota");
+            quota.reference = Reference { kind: Kind::ResourceQuota, name: "cloudfarm".into(), ..quota.reference };
+            quota.facts = Facts::ResourceQuota { counting, usage: Usage { vcpus: Some(used), ..Usage::default() } };
+            quota
+        };
+        assert_eq!(store.see(quota(1, true, 100)), Change::Changed);
+        assert_eq!(store.see(quota(2, true, 900)), Change::None);
+        assert_eq!(store.usages()["plum"].vcpus, Some(900));
+        assert_eq!(store.see(quota(3, false, 900)), Change::Changed);
+    }
+
+    #[test]
     fn what_was_written_during_a_relist_is_not_taken_for_deleted() {
         let store = ObservedStore::default();
         store.relist(Kind::NetworkPolicy);

@@ -93,6 +93,7 @@ async fn a_stolen_token_of_the_operator_runs_no_program_of_its_own_as_the_purge(
             pod(json!({"hostAliases": [{"ip": "192.0.2.1", "hostnames": ["kubernetes.default.svc"]}]})),
             "the fields hostAliases",
         ),
+        (pod(json!({"nodeSelector": {"kubernetes.io/hostname": "mine"}})), "the fields nodeSelector"),
         (
             pod(json!({"volumes": volumes(json!({"secret": {"name": "cloudfarm-signing-key"}}))})),
             "its only volume is the projected token",

@@ -7,7 +7,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../controlplane" && pwd -P)
 source "$here/lib.sh"
 
-if command -v prometheus promtool >/dev/null; then
+if command -v prometheus >/dev/null && command -v promtool >/dev/null; then
   dirname "$(command -v promtool)"
   exit
 fi

@@ -16,7 +16,7 @@ use crate::support::world::{self, apply, condition, machine, network, tenant};
 
 const CHART: &str = "charts/cloudfarm";
 
-fn json(plane: &Plane, what: &str) -> Value {
+pub fn json(plane: &Plane, what: &str) -> Value {
     let words: Vec<&str> = ["get"].into_iter().chain(what.split_whitespace()).chain(["-o", "json"]).collect();
     serde_json::from_str(&plane.kubectl(&words, None)).expect("JSON")
 }
@@ -113,7 +113,7 @@ async fn refuses(plane: &Plane, words: &[&str], says: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_helm_uninstalls_are_programs_and_never_a_tenant() {
     let plane = &Plane::with_nothing_of_ours("charts-life", None);
-    let values = usual();
+    let mut values = usual();
     refused(
         plane,
         &["install", "cloudfarm", CHART, "--create-namespace"],
@@ -173,7 +173,8 @@ async fn what_helm_uninstalls_are_programs_and_never_a_tenant() {
     refuses(plane, &["delete", "namespace", "cf-kept", "--dry-run=server"], "is kept: it goes by the purge").await;
     refuses(plane, &["delete", "tenant", "kept", "--dry-run=server"], "has a running contract").await;
 
-    // It comes back: by its own name, and it writes nothing, since nothing has changed.
+    // It comes back: by its own name, and what stands as it should is not written to.
+    values["config"]["purge"]["coolOffHours"] = json!(48);
     refused(
         plane,
         &["install", "another", CHART],
@@ -184,6 +185,8 @@ async fn what_helm_uninstalls_are_programs_and_never_a_tenant() {
     done(plane, &["install", "cloudfarm", CHART, "--wait", "--timeout=120s"], Some(&values));
     assert_eq!(of_release(plane, "cloudfarm"), first);
     assert_eq!(brake(plane), "true");
+    let program = json(plane, "configmap cloudfarm-purge-program -n cloudfarm-system");
+    assert_eq!(program["data"]["coolOffHours"], "48", "what was kept is what is installed now");
     let operator = Operator::leading(plane, Faults::default()).await;
     apply(plane, &[world::namespace("new"), tenant("new", json!({}))]);
     condition(&world::tenants(&client), "new", "Ready", "True").await;

@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod disasters;
 mod documents;
 mod helm;
 mod life;

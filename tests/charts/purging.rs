@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::helm::{done, prepared, usual};
 use crate::support::desk::Desk;
+use crate::support::eventually;
 use crate::support::faults::{Break, Faults};
 use crate::support::operator::Operator;
 use crate::support::plane::Plane;
@@ -35,7 +36,13 @@ async fn an_uninstallation_in_the_middle_of_a_purge_stops_it_and_an_installation
     assert!(!there.is_empty() && driver.holds(&handle));
 
     done(plane, &["uninstall", "cloudfarm", "--wait"], None);
-    // A run that was left over has no rights any more.
+    // The CronJob is not helm's. What it starts finds no account, and a run that was left over has no rights any more.
+    plane.kubectl(&["create", "job", "by-night", "--from=cronjob/cf-purge-leaving", "-n", "cloudfarm-system"], None);
+    eventually("the night's run to find no account", || async {
+        let (_, said) = plane.try_kubectl(&["get", "events", "-n", "cloudfarm-system", "-o", "json"], None);
+        said.contains("serviceaccount \\\"cloudfarm-purge\\\" not found").then_some(())
+    })
+    .await;
     purger.patience = std::time::Duration::from_secs(1);
     let left_over = purger.try_run(&Faults::default()).await.expect("nobody kills it");
     assert!(left_over.is_err(), "without its roles: {left_over:?}");

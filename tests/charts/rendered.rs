@@ -195,6 +195,11 @@ fn alert_rules_and_dashboards_are_the_files_of_the_chart() {
         .into_iter()
         .collect();
     assert_eq!(rules, written);
+    let mut elsewhere = usual();
+    elsewhere["metrics"] = json!({"prometheusRule": {"enabled": true, "runbook": "https://docs.example/runbook"}});
+    let text = template(&elsewhere, &[]).expect("it renders");
+    assert!(!text.contains("runbook_url: RUNBOOK.md"));
+    assert_eq!(text.matches("runbook_url: https://docs.example/runbook#").count() > 10, !written.is_empty());
 
     let shown = |more: &[&str]| {
         let mut found = BTreeMap::new();

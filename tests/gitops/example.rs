@@ -119,7 +119,7 @@ async fn turns_an_edit_into_one_write_of_flux_and_two_of_the_operator() {
     let file = "tenants/sakura/tenant.yaml";
     let mut memory = 32;
     let mut times = Vec::new();
-    for next in [33, 34, 35, 36, 37] {
+    for next in [33, 34, 35] {
         let mark = Mark::now(flux.plane);
         repository
             .write(file, &repository.read(file).replace(&format!("memory: {memory}Gi"), &format!("memory: {next}Gi")));
@@ -139,8 +139,8 @@ async fn turns_an_edit_into_one_write_of_flux_and_two_of_the_operator() {
         assert_eq!(writes, wanted);
     }
     times.sort();
-    println!("push to child, of 5: {:?} to {:?}, median {:?}", times[0], times[4], times[2]);
-    assert!(times[2] < Duration::from_secs(10), "{times:?}");
+    println!("push to child, of 3: {:?} to {:?}, median {:?}", times[0], times[2], times[1]);
+    assert!(times[1] < Duration::from_secs(10), "{times:?}");
 }
 
 async fn quota(flux: &Flux) -> Value {
@@ -163,6 +163,35 @@ async fn keeps_everything_and_says_so_when_a_running_tenants_file_is_removed() {
     let back = repository.revert();
     flux.ready("fuji", &back).await;
     assert_eq!(objects(&flux.client, "fuji").await, before);
+
+    repository.remove("tenants/fuji");
+    repository.push("Remove the whole folder of fuji by mistake");
+    flux.fails("fuji", "ArtifactFailed", "tenants/fuji").await;
+    assert_eq!(objects(&flux.client, "fuji").await, before);
+    let back = repository.revert();
+    flux.ready("fuji", &back).await;
+    assert_eq!(objects(&flux.client, "fuji").await, before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lets_no_retention_and_nothing_else_into_a_tenants_folder() {
+    let (flux, repository) = example().await;
+    let before = world::retentions(&flux.client).get("fuji").await.expect("the Retention");
+    let retention = "apiVersion: cloudfarm.dev/v1alpha1\nkind: Retention\nmetadata: {name: fuji}\n\
+                     spec: {tenantRef: {name: fuji}, graceDays: 60, suspend: true}\n";
+    let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: more, namespace: cf-fuji}\n";
+    for (file, manifest, refused) in [
+        ("tenants/fuji/retention.yaml", retention, "cannot patch resource \"retentions\""),
+        ("tenants/fuji/role.yaml", role, "cannot patch resource \"roles\""),
+    ] {
+        repository.write(file, manifest);
+        repository.push("Reach for more");
+        flux.fails("fuji", "ReconciliationFailed", refused).await;
+        let back = repository.revert();
+        flux.ready("fuji", &back).await;
+    }
+    let after = world::retentions(&flux.client).get("fuji").await.expect("the Retention");
+    assert_eq!(after.data["spec"], before.data["spec"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use k8s_openapi::jiff::Timestamp;
+use cloudfarm::operator::clock::Clock;
 use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
 use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ fn status(server: &GitServer, repository: &DynamicObject) -> Option<Value> {
     let file = format!("{}-{commit}.tar.gz", repository.name_any());
     archive(&root, url, branch, commit, &file);
     let bytes = std::fs::read(root.join(&file)).expect("the archive");
-    let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let now = Clock::default().now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     Some(json!({
         "observedGeneration": repository.metadata.generation,
         "artifact": {

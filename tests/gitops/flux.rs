@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::sync::OnceLock;
 
+use cloudfarm::operator::clock::Clock;
 use kube::Client;
 use kube::api::{Api, DynamicObject};
 use serde_json::{Value, json};
@@ -121,7 +122,7 @@ impl Flux {
 
     /// Asks for a look now, as `flux reconcile` does, and waits until it is over.
     pub async fn reconcile(&self, name: &str) {
-        let at = k8s_openapi::jiff::Timestamp::now().to_string();
+        let at = Clock::default().now().to_string();
         let annotation = format!("reconcile.fluxcd.io/requestedAt={at}");
         self.plane.kubectl(&["annotate", "--overwrite", "kustomization", name, "-n", HOME, &annotation], None);
         let told = Told { flux: self, name };

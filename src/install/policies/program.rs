@@ -8,11 +8,23 @@
 use super::{Guard, is_operator};
 use crate::install::{NAMESPACE, PURGE_ACCOUNT, PURGE_PROGRAM};
 
-/// Fields that we write, and those that the API server adds to the pod that is made of them.
-const POD: [&str; 18] = [
+/// Fields of a pod's template that we write, or that the API server fills in. Not where it runs: a node that somebody
+/// holds already would read the purge's token.
+const TEMPLATE: [&str; 10] = [
     "automountServiceAccountToken",
     "containers",
     "dnsPolicy",
+    "restartPolicy",
+    "schedulerName",
+    "securityContext",
+    "serviceAccount",
+    "serviceAccountName",
+    "terminationGracePeriodSeconds",
+    "volumes",
+];
+
+/// What admission plugins of a cluster add to the pod that is made of it.
+const ADDED: [&str; 8] = [
     "enableServiceLinks",
     "imagePullSecrets",
     "nodeSelector",
@@ -20,14 +32,7 @@ const POD: [&str; 18] = [
     "preemptionPolicy",
     "priority",
     "priorityClassName",
-    "restartPolicy",
-    "schedulerName",
-    "securityContext",
-    "serviceAccount",
-    "serviceAccountName",
-    "terminationGracePeriodSeconds",
     "tolerations",
-    "volumes",
 ];
 
 const CONTAINER: [&str; 9] = [
@@ -48,21 +53,28 @@ const TOKEN_ALONE: &str = "variables.pod.?volumes.orValue([]).all(volume, has(vo
 /// CronJobs. What the operator makes in its namespace is of the purge and nothing else: any other pod there could mount
 /// the key that signs certificates.
 pub fn cron_jobs() -> Guard {
-    pinned("cloudfarm-purge-cronjobs", &["CREATE", "UPDATE"], "batch", "cronjobs", ".jobTemplate.spec.template.spec")
+    pinned(
+        "cloudfarm-purge-cronjobs",
+        &["CREATE", "UPDATE"],
+        "batch",
+        "cronjobs",
+        ".jobTemplate.spec.template.spec",
+        &TEMPLATE,
+    )
 }
 
 /// Jobs, also those that are made without a CronJob. Their pods cannot be changed afterwards.
 pub fn jobs() -> Guard {
-    pinned("cloudfarm-purge-jobs", &["CREATE"], "batch", "jobs", ".template.spec")
+    pinned("cloudfarm-purge-jobs", &["CREATE"], "batch", "jobs", ".template.spec", &TEMPLATE)
 }
 
 /// Pods, whoever makes them. An update is not asked: the controllers take their finalizers off old pods after the
 /// program has changed, and neither identity may change a pod.
 pub fn pods() -> Guard {
-    pinned("cloudfarm-purge-pods", &["CREATE"], "", "pods", "")
+    pinned("cloudfarm-purge-pods", &["CREATE"], "", "pods", "", &[&TEMPLATE[..], &ADDED].concat())
 }
 
-fn pinned(name: &'static str, operations: &[&str], group: &str, resource: &str, pod: &str) -> Guard {
+fn pinned(name: &'static str, operations: &[&str], group: &str, resource: &str, pod: &str, fields: &[&str]) -> Guard {
     let (new, old) = (format!("object.spec{pod}"), format!("oldObject.spec{pod}"));
     let account = format!("{new}.?serviceAccountName.orValue('')");
     let what = format!(
@@ -81,8 +93,8 @@ fn pinned(name: &'static str, operations: &[&str], group: &str, resource: &str, 
             format!("request.resource.resource + ' ' + object.metadata.?name.orValue('') + ' of the operator runs as serviceAccountName ' + variables.pod.?serviceAccountName.orValue('') + '; the operator makes those that run as {PURGE_ACCOUNT} and no others'"),
         )
         .unless(
-            format!("dyn(variables.pod).all(key, key in [{}])", quoted(&POD)),
-            format!("{what} + 'the fields ' + dyn(variables.pod).filter(key, !(key in [{}])).join(', ') + ' of the pod are not those of a purge; leave them out'", quoted(&POD)),
+            format!("dyn(variables.pod).all(key, key in [{}])", quoted(fields)),
+            format!("{what} + 'the fields ' + dyn(variables.pod).filter(key, !(key in [{}])).join(', ') + ' of the pod are not those of a purge; leave them out'", quoted(fields)),
         )
         .unless(
             format!("size(variables.pod.containers) == 1 && dyn(variables.purge).all(key, key in [{}])", quoted(&CONTAINER)),

@@ -53,13 +53,14 @@ impl Collector for Figures {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), Error> {
         for (name, figure) in &self.0 {
             let mut family = encoder.encode_descriptor(name, figure.help, None, MetricType::Gauge)?;
+            if let [(labels, value)] = figure.values.as_slice()
+                && labels.is_empty()
+            {
+                ConstGauge::new(*value).encode(family)?;
+                continue;
+            }
             for (labels, value) in &figure.values {
-                let gauge = ConstGauge::new(*value);
-                if labels.is_empty() {
-                    gauge.encode(family.encode_family::<[(&str, &str); 0]>(&[])?)?;
-                } else {
-                    gauge.encode(family.encode_family(labels)?)?;
-                }
+                ConstGauge::new(*value).encode(family.encode_family(labels)?)?;
             }
         }
         Ok(())

@@ -14,6 +14,7 @@ mod figures;
 mod own;
 pub mod requests;
 mod retentions;
+mod sight;
 mod tenants;
 
 use std::collections::{BTreeMap, HashMap};
@@ -226,7 +227,10 @@ impl Metrics {
         let mut read = Registry::with_prefix("cloudfarm");
         read.register_collector(Box::new(figures));
         let mut text = String::new();
-        match encode_registry(&mut text, &self.registry).and_then(|()| encode_registry(&mut text, &read)) {
+        let written = encode_registry(&mut text, &self.registry).and_then(|()| encode_registry(&mut text, &read));
+        // Some megabytes with a thousand tenants; not needed beside the text.
+        drop(read);
+        match written {
             Ok(()) => figures::classic(&text),
             Err(error) => format!("# metrics cannot be written: {error}\n"),
         }

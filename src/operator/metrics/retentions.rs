@@ -86,7 +86,7 @@ fn state(figures: &mut Figures, tenant: &str, retention: &Retention, status: &Re
 
 fn runs(figures: &mut Figures, tenant: &str, retention: &Retention, status: &RetentionStatus, now: Timestamp) {
     if let Some(RunRecord { at, outcome, reason, .. }) = status.progress.runs.last() {
-        let reason = super::tenants::word(reason);
+        let reason = super::sight::word(reason);
         figures
             .gauge("retention_last_run_timestamp_seconds", "When a purge run last ended")
             .set(&[("tenant", tenant)], seconds(at.0));

@@ -6,23 +6,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
 
 use super::figures::Figures;
 use super::retentions;
+use super::sight::{Said, Sight, conditions, sights, word};
 use crate::api::retention::Retention;
-use crate::api::tenant::{Tenant, TenantPhase, TenantStatus};
+use crate::api::tenant::{Tenant, TenantPhase};
 use crate::api::tenant_network::TenantNetwork;
 use crate::cluster::object::Usage;
 use crate::operator::context::Context;
-use crate::operator::stores::{Guarded, OfTenant};
+use crate::operator::stores::Guarded;
 
 /// Problems of one tenant that are told one by one.
 const PROBLEMS: usize = 20;
-
-/// From this share of a contracted resource on a tenant is among those with a problem, in thousandths.
-const NEARLY_FULL: u32 = 900;
 
 /// Everything that is known about the customers when somebody asks.
 pub(super) struct Seen {
@@ -48,19 +45,6 @@ impl Seen {
     }
 }
 
-/// One customer.
-#[derive(Default)]
-struct Sight<'a> {
-    tenant: Option<&'a Tenant>,
-    /// Decodable or not, there is a Tenant.
-    declared: bool,
-    networks: usize,
-    retention: Option<&'a Retention>,
-    usage: Usage,
-    /// Objects by kind, condition and reason.
-    problems: BTreeMap<(&'static str, String, String), usize>,
-}
-
 pub(super) fn add(figures: &mut Figures, seen: &Seen) {
     counts(figures, seen);
     let mut sights: Vec<(String, Sight)> = sights(seen).into_iter().collect();
@@ -76,100 +60,6 @@ pub(super) fn add(figures: &mut Figures, seen: &Seen) {
     }
 }
 
-/// Every tenant that is declared or has a Retention.
-fn sights(seen: &Seen) -> BTreeMap<String, Sight<'_>> {
-    let mut sights: BTreeMap<String, Sight> = BTreeMap::new();
-    for tenant in &seen.tenants {
-        let sight = sights.entry(tenant.tenant()).or_default();
-        sight.declared = true;
-        sight.tenant = tenant.0.as_ref().ok();
-        sight.trouble("Tenant", conditions(tenant, |it| Some(it.status.as_ref()?.conditions.as_slice())));
-    }
-    for retention in &seen.retentions {
-        let sight = sights.entry(retention.tenant()).or_default();
-        sight.trouble("Retention", conditions(retention, |it| Some(it.status.as_ref()?.conditions.as_slice())));
-        let found = retention.0.as_ref().ok();
-        sight.retention = found.into_iter().chain(sight.retention).min_by_key(|each| retentions::rank(each));
-    }
-    for network in &seen.networks {
-        // A network in a namespace that is nobody's is counted and is no tenant's.
-        if let Some(sight) = sights.get_mut(&network.tenant()) {
-            sight.networks += 1;
-            sight.trouble("TenantNetwork", conditions(network, |it| Some(it.status.as_ref()?.conditions.as_slice())));
-        }
-    }
-    for (tenant, usage) in &seen.usages {
-        if let Some(sight) = sights.get_mut(tenant) {
-            sight.usage = *usage;
-        }
-    }
-    sights
-}
-
-/// Type, status and reason of each condition. What cannot be decoded says so here as it does in its status.
-type Said = (String, String, String);
-
-fn conditions<K>(object: &Guarded<K>, of: impl Fn(&K) -> Option<&[Condition]>) -> Vec<Said> {
-    match &object.0 {
-        Ok(object) => {
-            let all = of(object).unwrap_or_default().iter();
-            all.map(|each| (word(&each.type_), word(&each.status), word(&each.reason))).collect()
-        }
-        Err(_) => vec![("Ready".into(), "False".into(), "Invalid".into())],
-    }
-}
-
-/// Conditions and reasons are words of our own (`api::condition`). Whatever else somebody managed to write there does
-/// not become a label.
-pub(super) fn word(said: &str) -> String {
-    let plain = said.len() <= 64 && said.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if plain { said.to_owned() } else { "Other".to_owned() }
-}
-
-impl Sight<'_> {
-    fn trouble(&mut self, kind: &'static str, conditions: Vec<Said>) {
-        for (type_, status, reason) in conditions {
-            if is_problem(&type_, &status, &reason) {
-                *self.problems.entry((kind, type_, reason)).or_default() += 1;
-            }
-        }
-    }
-
-    fn wants_attention(&self) -> bool {
-        let full = |share: Option<u32>| share.is_some_and(|share| share >= NEARLY_FULL);
-        let Usage { vcpus, memory, storage, instances } = self.usage;
-        let allocated = self.status().is_some_and(|status| status.capacity.iter().any(|row| row.percent >= 90));
-        !self.problems.is_empty()
-            || self.retention.is_some_and(retentions::is_on_the_way)
-            || [vcpus, memory, storage, instances].into_iter().any(full)
-            || allocated
-    }
-
-    fn status(&self) -> Option<&TenantStatus> {
-        self.tenant?.status.as_ref()
-    }
-}
-
-/// Does this condition say that something is not as promised?
-fn is_problem(type_: &str, status: &str, reason: &str) -> bool {
-    match type_ {
-        // That data is erased as agreed leaves a Tenant unready, and is no problem.
-        "Ready" => status != "True" && !["Purging", "Purged"].contains(&reason),
-        "NamespacesReady"
-        | "QuotaEnforced"
-        | "WallsReady"
-        | "VirtualMachinesReady"
-        | "RetentionScheduled"
-        | "BackendReady"
-        | "RulesAccepted"
-        | "ClockTrusted"
-        | "InventoryStable" => status != "True",
-        "Stalled" => status == "True" && !["Purging", "Purged"].contains(&reason),
-        "Overdue" => status == "True",
-        _ => false,
-    }
-}
-
 /// Over all objects, so that they need no series per tenant.
 fn counts(figures: &mut Figures, seen: &Seen) {
     let phases = seen.tenants.iter().filter_map(|tenant| tenant.0.as_ref().ok()?.status.as_ref()?.phase);
@@ -180,15 +70,11 @@ fn counts(figures: &mut Figures, seen: &Seen) {
     }
     retentions::counts(figures, &seen.retentions);
     let mut conditioned: BTreeMap<(&str, Said), usize> = BTreeMap::new();
-    let tenants =
-        seen.tenants.iter().flat_map(|it| conditions(it, |it| Some(it.status.as_ref()?.conditions.as_slice())));
-    let networks =
-        seen.networks.iter().flat_map(|it| conditions(it, |it| Some(it.status.as_ref()?.conditions.as_slice())));
-    let retentions =
-        seen.retentions.iter().flat_map(|it| conditions(it, |it| Some(it.status.as_ref()?.conditions.as_slice())));
-    let all = tenants.map(|said| ("Tenant", said)).chain(networks.map(|said| ("TenantNetwork", said)));
-    for (kind, said) in all.chain(retentions.map(|said| ("Retention", said))) {
-        *conditioned.entry((kind, said)).or_default() += 1;
+    let tenants = seen.tenants.iter().flat_map(|object| conditions(object)).map(|said| ("Tenant", said));
+    let networks = seen.networks.iter().flat_map(|object| conditions(object)).map(|said| ("TenantNetwork", said));
+    let retentions = seen.retentions.iter().flat_map(|object| conditions(object)).map(|said| ("Retention", said));
+    for said in tenants.chain(networks).chain(retentions) {
+        *conditioned.entry(said).or_default() += 1;
     }
     for ((kind, (type_, status, reason)), count) in conditioned {
         let labels = [("kind", kind), ("condition", &type_), ("status", &status), ("reason", &reason)];
