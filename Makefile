@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak mutants drill sbom image up down bench bench-large generate
+.PHONY: help demo test check soak mutants drill image reproducible sbom up down bench bench-large generate
 
 # The control plane, its kubeconfig and its logs live here; kept out of git, removed by `make down`.
 DEV := target/dev
@@ -14,8 +14,8 @@ demo: ## see it work: control plane, operator, examples/, a summary (CLUSTER=cur
 	@CLUSTER=$(CLUSTER) tests/demo.sh $(DEV)
 
 test: ## every test, on a clean checkout
-	@tests/controlplane/build.sh etcd kubernetes kwok >/dev/null
-	@cargo test --locked
+	@tests/controlplane/build.sh etcd kubernetes kwok charts helm-docs gitops node oracle >/dev/null
+	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --locked
 
 soak: ## 10,000 random histories of ten years in the erasure simulator
 	@CLOUDFARM_HISTORIES=10000 cargo test --locked --release --test simulator -- --nocapture
