@@ -95,9 +95,7 @@ impl Found {
     }
 
     fn words(&mut self, path: &str, old: &Value, new: &Value) {
-        let set = |schema: &Value, word: &str| {
-            list(&schema[word]).cloned().map(|value| value.to_string()).collect::<BTreeSet<_>>()
-        };
+        let set = |schema: &Value, word: &str| list(&schema[word]).map(Value::to_string).collect::<BTreeSet<_>>();
         for required in set(new, "required").difference(&set(old, "required")) {
             self.tightened(path, format!("{required} is required"));
         }
