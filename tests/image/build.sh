@@ -15,6 +15,8 @@ target=$(uname -m)-unknown-linux-gnu
 
 flags=(-C target-feature=+crt-static -C strip=symbols
   "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo" "--remap-path-prefix=$root=/cloudfarm")
+# What a surrounding `cargo test` says about itself would make build scripts run anew each time.
+unset "${!CARGO_PKG_@}" CARGO_MANIFEST_DIR CARGO_MANIFEST_PATH CARGO_MANIFEST_LINKS
 # --target keeps the flags from build scripts and macros, which cannot be static.
 CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f'; printf %s "${flags[*]}") \
   cargo build --locked --quiet --profile "$profile" --target "$target" --bin cloudfarm
