@@ -17,9 +17,12 @@ flags=(-C target-feature=+crt-static -C strip=symbols
   "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo" "--remap-path-prefix=$root=/cloudfarm")
 # What a surrounding `cargo test` says about itself would make build scripts run anew each time.
 unset "${!CARGO_PKG_@}" CARGO_MANIFEST_DIR CARGO_MANIFEST_PATH CARGO_MANIFEST_LINKS
+# What is shipped says which crates are in it (`cargo audit bin` reads it); tests do without the tool for that.
+cargo=(cargo)
+[ "$profile" != release ] || cargo=("$(tests/cargo-tool.sh cargo-auditable 0.7.0)" auditable)
 # --target keeps the flags from build scripts and macros, which cannot be static.
 CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f'; printf %s "${flags[*]}") \
-  cargo build --locked --quiet --profile "$profile" --target "$target" --bin cloudfarm
+  "${cargo[@]}" build --locked --quiet --profile "$profile" --target "$target" --bin cloudfarm
 [ "$profile" = dev ] && folder=debug || folder=$profile
 binary=${CARGO_TARGET_DIR:-target}/$target/$folder/cloudfarm
 if readelf --wide --program-headers "$binary" | grep -q INTERP; then echo "$binary wants a dynamic loader, and the image has none" >&2; exit 1; fi
