@@ -77,17 +77,17 @@ fn a_purge_goes_from_its_cron_job_to_a_certificate_in_pods_of_its_own_identity()
         let leaver = due(&desk, "leaver").await;
         world::apply(plane, &[customers_pod(&namespace)]);
         plane.kubectl(&["wait", "--for=condition=Ready", "pod/app", "-n", &namespace, "--timeout=60s"], None);
-        let disk = eventually("the disk to be a folder of the node", || {
+        let volume = eventually("the disk to be a folder of the node", || {
             let folders = std::fs::read_dir(plane.dir.join("volumes")).expect("volumes");
             let first = folders.flatten().next();
             async move { first }
         })
         .await;
-        std::fs::write(disk.path().join("ledger"), "what nobody else may ever read").expect("a file");
+        std::fs::write(volume.path().join("ledger"), "what nobody else may ever read").expect("a file");
 
         let said = run(installation, "leaver", "preview").await;
         assert!(said.contains("Previewed"), "{said}");
-        assert!(disk.path().join("ledger").exists());
+        assert!(volume.path().join("ledger").exists());
         leaver.approved().await;
         let began = now();
         let said = run(installation, "leaver", "erase").await;
@@ -97,7 +97,7 @@ fn a_purge_goes_from_its_cron_job_to_a_certificate_in_pods_of_its_own_identity()
         for namespace in [namespace, home::derived_namespace("leaver")] {
             assert!(!plane.try_kubectl(&["get", "namespace", &namespace], None).0, "{namespace} is still there");
         }
-        assert!(!disk.path().exists(), "the customer's file is still on the node");
+        assert!(!volume.path().exists(), "the customer's file is still on the node");
         let record = desk.record("leaver", &leaver.uid).await;
         let certificate = plane.dir.join("leaver.json");
         std::fs::write(&certificate, &record[CERTIFICATE_KEY]).expect("a file");
