@@ -2,8 +2,9 @@
 //!
 //! `released/` holds every released chart as it was packed, with values of that time: `<chart>-<version>.tgz` and
 //! `values-<version>.yaml`. The commit that raises the version in `Cargo.toml` first runs `tests/charts/pack.sh
-//! tests/charts/released` for the version that it leaves and adds the values; what lies there is never changed again. Values
-//! of before have to do after an upgrade, or `CHANGELOG.md` says what to write instead and the file says it, too.
+//! tests/charts/released` for the version that it leaves and adds the values, and `tests/charts/stored.sh
+//! tests/charts/released/objects-<version>.yaml` for `tests/upgrade.rs`; what lies there is never changed again. Values of
+//! before have to do after an upgrade, or `CHANGELOG.md` says what to write instead and the file says it, too.
 
 use std::collections::BTreeMap;
 use std::process::Command;
