@@ -11,12 +11,13 @@ say() { printf '%5.1f s  %s\n' "$(( ($(date +%s%3N) - began) / 100 ))e-1" "$*"; 
 
 # ---- what programs write outside DIR goes to memory, and with the namespace
 mount --make-rshared / # kubelet's mounts are seen in containers
-for folder in /run /tmp /var/log /var/lib/cni; do
+for folder in /run /var/log /var/lib/cni; do
   mkdir -p "$folder"
   mount -t tmpfs -o mode=0755 node "$folder"
 done
-chmod 1777 /tmp
-mkdir -p /run/netns /tmp/hostpath_pv
+mkdir -p /run/netns /run/tmp /tmp/hostpath_pv
+export TMPDIR=/run/tmp
+# Where Kubernetes' provisioner for development makes folders: what this machine sees there stays empty.
 mount --bind "$dir/volumes" /tmp/hostpath_pv
 ip link set lo up
 ip address add $address/32 dev lo

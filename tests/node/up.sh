@@ -3,7 +3,8 @@
 #
 # A cluster of one real node under DIR: the control plane of ../controlplane, containerd, runc, CNI's bridge, kubelet,
 # kube-proxy, and kube-router's controller of NetworkPolicies. Needs root. Everything runs in network, mount and process
-# namespaces of its own, which end with it: nothing of it is left on this machine, whichever way it ends.
+# namespaces of its own, which end with it: nothing of it is left on this machine but an empty /tmp/hostpath_pv, whichever
+# way it ends.
 #   DIR/kubeconfig  cluster-admin, for who is in that network namespace: DIR/in COMMAND...
 #   DIR/audit.log   every call by user and verb      DIR/log  what each program said
 # The node is called `node`. Its StorageClass `cf-jp-encrypted` is a stand-in of ours: Kubernetes' own provisioner for
@@ -21,7 +22,7 @@ while [ $# -gt 0 ]; do
     *) echo "unknown option $1" >&2; exit 2 ;;
   esac
 done
-[[ $dir != /tmp/* && $dir != /run/* ]] || { echo "$dir: the node has a /tmp and a /run of its own; choose a folder elsewhere" >&2; exit 1; }
+[[ $dir != /run/* ]] || { echo "$dir: the node has a /run of its own; choose a folder elsewhere" >&2; exit 1; }
 "$here/packages.sh"
 if alive node; then echo "the node is already running: $dir/in kubectl get nodes"; exit 0; fi
 
