@@ -2,8 +2,8 @@
 # build.sh [PROFILE [OUT]]   cloudfarm as an OCI image: OUT/cloudfarm.tar, and in OUT/digest the digest it is known by
 #
 # PROFILE is Cargo's (release), OUT a folder (target/image), NAME in the environment what the image is called. The
-# program is linked statically, with the C library in it: the image holds it, /etc/passwd and nothing else. Paths of
-# this checkout do not get into it, and nothing of the image is later than SOURCE_DATE_EPOCH.
+# program is linked statically, with the C library in it: the image holds it, /etc/passwd and nothing else. It is built
+# in a mount namespace where the checkout is /mnt/cloudfarm, and nothing of the image is later than SOURCE_DATE_EPOCH.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 root=$(cd "$here/../.." && pwd -P)
@@ -13,18 +13,29 @@ version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml)
 name=${NAME:-registry.invalid/cloudfarm:$version}
 target=$(uname -m)-unknown-linux-gnu
 
-flags=(-C target-feature=+crt-static -C strip=symbols
-  "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo" "--remap-path-prefix=$root=/cloudfarm")
 # What a surrounding `cargo test` says about itself would make build scripts run anew each time.
 unset "${!CARGO_PKG_@}" CARGO_MANIFEST_DIR CARGO_MANIFEST_PATH CARGO_MANIFEST_LINKS
 # What is shipped says which crates are in it (`cargo audit bin` reads it); tests do without the tool for that.
 cargo=(cargo)
 [ "$profile" != release ] || cargo=("$(tests/cargo-tool.sh cargo-auditable 0.7.0)" auditable)
-# --target keeps the flags from build scripts and macros, which cannot be static.
-CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f'; printf %s "${flags[*]}") \
+
+# Paths get into a program in more ways than can be mapped away: the compiler sees the same ones on every machine.
+[[ $root/ != /mnt/* ]] || { echo "$root: the build happens in a /mnt of its own; choose a checkout elsewhere" >&2; exit 1; }
+user=(); [ "$(id -u)" = 0 ] || user=(--map-root-user)
+unshare "${user[@]}" --mount bash -euc '
+  root=$1 home=$2; shift 2
+  mount -t tmpfs build /mnt
+  mkdir /mnt/cloudfarm /mnt/cargo
+  mount --bind "$root" /mnt/cloudfarm
+  mount --bind "$home" /mnt/cargo
+  cd /mnt/cloudfarm
+  exec "$@"
+' build "$root" "${CARGO_HOME:-$HOME/.cargo}" \
+  env CARGO_HOME=/mnt/cargo CARGO_TARGET_DIR=/mnt/cloudfarm/target/image-build RUSTUP_HOME="${RUSTUP_HOME:-$HOME/.rustup}" \
+  CARGO_ENCODED_RUSTFLAGS=$'-C\x1ftarget-feature=+crt-static\x1f-C\x1fstrip=symbols' \
   "${cargo[@]}" build --locked --quiet --profile "$profile" --target "$target" --bin cloudfarm
 [ "$profile" = dev ] && folder=debug || folder=$profile
-binary=${CARGO_TARGET_DIR:-target}/$target/$folder/cloudfarm
+binary=target/image-build/$target/$folder/cloudfarm
 if readelf --wide --program-headers "$binary" | grep -q INTERP; then echo "$binary wants a dynamic loader, and the image has none" >&2; exit 1; fi
 
 mkdir -p "$out"
