@@ -13,8 +13,9 @@
 //! machine) does not go on where it stood: the first thing it does is to notice.
 //!
 //! Assumptions: the monotonic clock goes on during a pause, as Linux's does unless the whole machine is suspended.
-//! Caveat: a request that was handed to the kernel before a pause is still sent; what every write expects of the object
-//! it changes (`cluster/write.rs`) is what makes it harmless.
+//! Caveat: a request that had been handed over when the process was stopped is still sent when it goes on. What every
+//! write expects of the object it changes (`cluster/write.rs`) refuses it where a successor was there first; a status, which
+//! expects the uid alone, may be an old one until the successor sees it.
 
 use std::future::poll_fn;
 use std::pin::pin;
