@@ -271,7 +271,7 @@ impl<'a> UnderWay<'a> {
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        self.metrics.pass_dropped(self.ticket);
+        self.metrics.pass_over(self.ticket);
     }
 }
 
@@ -289,7 +289,7 @@ where
 {
     let began = tokio::time::Instant::now();
     context.triggers.taken(controller, object.meta().namespace.as_deref(), &object.name_any());
-    let under_way = UnderWay::of(&context, controller);
+    let _under_way = UnderWay::of(&context, controller);
     let result = match &object.0 {
         Ok(object) => reconcile(context.statuses.freshest(object), context.clone()).await,
         Err(invalid) => context.report_undecodable::<K>(invalid).await,
@@ -299,7 +299,7 @@ where
         (Err(_), Ok(_)) => "undecodable",
         (Ok(_), Ok(_)) => "settled",
     };
-    context.metrics.pass_ended(under_way.ticket, controller, outcome, began.elapsed().as_secs_f64());
+    context.metrics.pass_ended(controller, outcome, began.elapsed().as_secs_f64());
     result
 }
 

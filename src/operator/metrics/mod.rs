@@ -165,7 +165,7 @@ impl Metrics {
         self.writes.get_or_create(&Write { verb, kind: kind.to_owned(), outcome }).inc();
     }
 
-    /// A pass begins; the answer goes to [`Metrics::pass_ended`].
+    /// A pass begins; the answer goes to [`Metrics::pass_over`].
     pub fn pass_began(&self, controller: &'static str, now_seconds: i64) -> u64 {
         let mut moving = lock(&self.moving);
         moving.next += 1;
@@ -174,14 +174,13 @@ impl Metrics {
         ticket
     }
 
-    /// A pass was dropped where it stood, with the lease.
-    pub fn pass_dropped(&self, ticket: u64) {
+    /// A pass is under way no longer: it ended, or was dropped where it stood, with the lease.
+    pub fn pass_over(&self, ticket: u64) {
         lock(&self.moving).started.remove(&ticket);
     }
 
     /// A pass ended.
-    pub fn pass_ended(&self, ticket: u64, controller: &'static str, outcome: &'static str, seconds: f64) {
-        lock(&self.moving).started.remove(&ticket);
+    pub fn pass_ended(&self, controller: &'static str, outcome: &'static str, seconds: f64) {
         let labels = Pass { controller, outcome };
         self.passes.get_or_create(&labels).inc();
         self.pass_seconds.get_or_create(&labels).observe(seconds);
