@@ -1,63 +1,13 @@
 //! helm and its neighbours as people call them.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::support::command::helm;
+pub use crate::support::command::{root, run, tool};
 use crate::support::plane::Plane;
 use crate::support::world::merge;
-
-/// Where the checkout is.
-pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// A program of a pinned module under `tests/controlplane/tools`; built by the first that asks.
-pub fn tool(module: &'static str, name: &str) -> PathBuf {
-    static BUILT: OnceLock<std::sync::Mutex<std::collections::BTreeMap<&str, PathBuf>>> = OnceLock::new();
-    let mut built = BUILT.get_or_init(std::sync::Mutex::default).lock().expect("no panic");
-    let folder = built.entry(module).or_insert_with(|| {
-        let output = Command::new(root().join("tests/controlplane/build.sh")).arg(module).output().expect("build.sh");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("a path").trim().into()
-    });
-    folder.join(name)
-}
-
-/// Runs a program: whether it succeeded, its output, and what it complained about.
-pub fn run(command: &mut Command, stdin: &str) -> (bool, String, String) {
-    use std::io::Write as _;
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let mut pipe = child.stdin.take().expect("a pipe");
-    let text = stdin.to_owned();
-    let writer = std::thread::spawn(move || pipe.write_all(text.as_bytes()));
-    let output = child.wait_with_output().expect("it ends");
-    writer.join().expect("the writer").ok();
-    let said = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    (output.status.success(), said(output.stdout), said(output.stderr))
-}
-
-/// helm in the checkout's root, with nothing of the person who runs the tests.
-fn helm(words: &[&str], values: Option<&Value>, kubeconfig: &Path) -> (bool, String, String) {
-    let own = root().join("target/test-helm");
-    let mut command = Command::new(tool("charts", "helm"));
-    command.args(words).current_dir(root()).env("KUBECONFIG", kubeconfig);
-    for (variable, folder) in [("HELM_CACHE_HOME", "cache"), ("HELM_CONFIG_HOME", "config"), ("HELM_DATA_HOME", "data")]
-    {
-        command.env(variable, own.join(folder));
-    }
-    if values.is_some() {
-        command.args(["--values", "-"]);
-    }
-    run(&mut command, &values.map(Value::to_string).unwrap_or_default())
-}
 
 /// helm without a cluster: output, or what it complained about.
 pub fn alone(words: &[&str], values: Option<&Value>) -> Result<String, String> {

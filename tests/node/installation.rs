@@ -1,12 +1,11 @@
 //! `helm install`, as a newcomer does it, and what came of it.
 
-use std::process::Command;
-
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::figures::{seconds, tell};
 use super::image::{Image, REPOSITORY};
+use super::support::command::helm;
 use super::support::eventually;
 use super::support::node::{ADDRESS, Node};
 use super::support::operator;
@@ -21,8 +20,6 @@ const OPERATOR: &str = "app.kubernetes.io/name=cloudfarm,app.kubernetes.io/compo
 pub struct Installation {
     pub node: &'static Node,
     pub plane: &'static Plane,
-    /// Where helm is.
-    tools: String,
 }
 
 impl Installation {
@@ -36,12 +33,7 @@ impl Installation {
         let node = Node::shared();
         let image = Image::shared();
         node.import(&image.archive, &image.name, &format!("{REPOSITORY}@{}", image.digest));
-        let root = env!("CARGO_MANIFEST_DIR");
-        let built =
-            Command::new(format!("{root}/tests/controlplane/build.sh")).arg("charts").output().expect("it starts");
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-        let tools = String::from_utf8_lossy(&built.stdout).trim().to_owned();
-        let installation = Self { node, plane: &node.plane, tools };
+        let installation = Self { node, plane: &node.plane };
         installation.install().await;
         installation
     }
@@ -87,26 +79,11 @@ impl Installation {
         file.to_str().expect("UTF-8").to_owned()
     }
 
-    /// helm: whether it succeeded, and what it said.
-    pub fn helm(&self, arguments: &[&str]) -> (bool, String) {
-        let home = self.plane.dir.join("helm");
-        let mut helm = Command::new(format!("{}/helm", self.tools));
-        helm.args(arguments)
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .env("KUBECONFIG", self.plane.dir.join("kubeconfig"));
-        for place in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
-            helm.env(place, &home);
-        }
-        let output = helm.output().expect("helm");
-        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-        (output.status.success(), said)
-    }
-
     /// helm, which has to succeed.
     pub fn helm_says(&self, arguments: &[&str]) -> String {
-        let (ok, said) = self.helm(arguments);
-        assert!(ok, "helm {}: {said}", arguments.join(" "));
-        said
+        let (ok, output, complaint) = helm(arguments, None, &self.plane.dir.join("kubeconfig"));
+        assert!(ok, "helm {}: {output}{complaint}", arguments.join(" "));
+        output
     }
 
     /// The operator's pods.

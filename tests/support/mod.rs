@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod cel;
+pub mod command;
 pub mod desk;
 pub mod faults;
 pub mod node;

@@ -112,19 +112,10 @@ impl Plane {
 
     /// kubectl with another kubeconfig: whether it succeeded, and what it said.
     pub fn try_kubectl_with(&self, kubeconfig: &Path, arguments: &[&str], stdin: Option<&str>) -> (bool, String) {
-        use std::io::Write as _;
-        use std::process::Stdio;
         let mut command = Command::new(self.dir.join("bin/kubectl"));
         command.args(arguments).env("KUBECONFIG", kubeconfig).current_dir(env!("CARGO_MANIFEST_DIR"));
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("kubectl");
-        let mut pipe = child.stdin.take().expect("a pipe");
-        let text = stdin.unwrap_or_default().to_owned();
-        let writer = std::thread::spawn(move || pipe.write_all(text.as_bytes()));
-        let output = child.wait_with_output().expect("kubectl");
-        writer.join().expect("the writer").ok();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-        (output.status.success(), said)
+        let (ok, output, complaint) = super::command::run(&mut command, stdin.unwrap_or_default());
+        (ok, output + &complaint)
     }
 
     /// A client's config as cluster administrator.
