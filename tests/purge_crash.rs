@@ -15,6 +15,7 @@ use futures::StreamExt as _;
 use futures::stream;
 use support::audit::{Call, Mark};
 use support::desk::Desk;
+use support::eventually;
 use support::faults::{Break, Faults};
 use support::operator::Operator;
 use support::plane::Plane;
@@ -279,6 +280,28 @@ async fn an_operator_that_is_down_lets_no_purge_go_on() {
     desk.plane.kubectl(&["delete", "lease", "cloudfarm", "-n", "cloudfarm-system"], None);
     assert!(purger.refused("ClockInDoubt").await.contains("the operator's lease does not tell it"));
     let operator = Operator::leading(desk.plane, Faults::default()).await;
+    eventually("a leader", || async {
+        let held = ["get", "lease", "cloudfarm", "-n", "cloudfarm-system", "-o", "jsonpath={.spec.holderIdentity}"];
+        let (there, holder) = desk.plane.try_kubectl(&held, None);
+        (there && !holder.is_empty()).then_some(())
+    })
+    .await;
+    operator.stop().await;
+    // Nobody holds the lease now. A run asks until somebody does, and then goes on as if nothing had been.
+    let mark = Mark::now(desk.plane);
+    let next = async {
+        eventually("the run to look again", || async {
+            let calls = mark.purge_calls(desk.plane).await;
+            let looks = calls.iter().filter(|call| (&*call.verb, &*call.resource) == ("get", "tenants")).count();
+            (looks > 4).then_some(())
+        })
+        .await;
+        Operator::leading(desk.plane, Faults::default()).await
+    };
+    let faults = Faults::default();
+    let (ended, operator) = tokio::join!(purger.try_run(&faults), next);
+    let ended = ended.expect("nobody kills it").expect("an answer");
+    assert_ne!(ended.outcome, RunOutcome::Refused, "{ended:?}");
     runs(&purger, "down", |_, _| None).await;
     operator.stop().await;
 }

@@ -53,6 +53,10 @@ const REMEMBERED: usize = 4096;
 /// Purges of other tenants that may begin within 24 hours, when the budget does not say.
 const PER_DAY: usize = 5;
 
+/// How long a run waits for a leader of the operator that follows one that has ended: a standby needs a second, a pod
+/// that is started anew some more.
+const HANDOVER: Duration = Duration::from_secs(30);
+
 /// No call may take longer than this.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -160,9 +164,18 @@ impl Live {
 
     /// When the operator renewed its lease.
     pub(super) async fn renewed(&self) -> Result<Option<Timestamp>, Lost> {
+        Ok(self.lease().await?.and_then(|lease| lease.spec).and_then(|spec| spec.renew_time).map(|time| time.0))
+    }
+
+    async fn lease(&self) -> Result<Option<Lease>, Lost> {
         let leases = Api::<Lease>::namespaced(self.client.clone(), &self.namespace);
-        let lease = optional(leases.get_opt(crate::operator::lease::LEASE)).await?;
-        Ok(lease.and_then(|lease| lease.spec).and_then(|spec| spec.renew_time).map(|time| time.0))
+        optional(leases.get_opt(crate::operator::lease::LEASE)).await
+    }
+
+    /// A leader that ends gives its lease back, and until the next one takes it, nobody tells the time.
+    async fn between_leaders(&self) -> Result<bool, Lost> {
+        let spec = self.lease().await?.map(|lease| lease.spec.unwrap_or_default());
+        Ok(spec.is_some_and(|spec| spec.holder_identity.is_none() && spec.renew_time.is_none()))
     }
 
     /// Purges of other tenants that have begun, by Retention.
@@ -246,8 +259,16 @@ impl Live {
 
 impl World for Live {
     async fn look(&self) -> Result<Look, Lost> {
-        // Boxed once here, as it is part of everything that a run does.
-        Box::pin(self.see()).await
+        let give_up = self.until.min(Instant::now() + HANDOVER);
+        loop {
+            // Boxed once here, as it is part of everything that a run does.
+            let look = Box::pin(self.see()).await?;
+            let silent = look.clocks.operator.is_none();
+            if !silent || Instant::now() >= give_up || !self.between_leaders().await? {
+                return Ok(look);
+            }
+            tokio::time::sleep(self.pause.min(Duration::from_secs(1))).await;
+        }
     }
 
     async fn reserve(&self) -> Result<Reserve, Lost> {
