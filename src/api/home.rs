@@ -37,6 +37,18 @@ pub fn of_purge_cron_job(name: &str) -> &str {
     name.strip_prefix("cf-purge-").unwrap_or_default()
 }
 
+/// `cf-<tenant>.<network>`: a network of a tenant that is an object of the whole cluster. Names of tenants have no dot.
+#[must_use]
+pub fn cluster_network(tenant: &str, network: &str) -> String {
+    format!("cf-{tenant}.{network}")
+}
+
+/// The tenant that a network of the whole cluster belongs to.
+#[must_use]
+pub fn of_cluster_network(name: &str) -> &str {
+    name.split_once('.').map_or("", |(home, _)| of_customer_namespace(home))
+}
+
 /// `cf-record-<tenant>.<first 8 of the Retention's uid>`: plan and certificate of one purge. A tenant that is declared
 /// again after its erasure has another Retention and another record.
 #[must_use]

@@ -1,7 +1,7 @@
 //! `TenantNetwork`: one network of a tenant and its rules. Namespaced in `cf-<tenant>`, so that the customer's own
 //! administrator may edit rules with a plain Role, and nobody can name another tenant.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -352,12 +352,39 @@ pub struct TenantNetworkStatus {
     #[serde(default, rename = "attachedVMs", skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(max = 63)))]
     pub attached_vms: Vec<String>,
+    /// The Lease that keeps the VLAN id for this network, once it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub vlan_lease: Option<String>,
+    /// What was measured with connections, where the probe is installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
+    /// Is everything in the cluster as this network wants it?
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consistent: Option<bool>,
     /// Rules that are written, both directions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<i64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions_schema")]
     pub conditions: Vec<Condition>,
+}
+
+/// What connections showed, against what the policies say.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct Probe {
+    /// Since when the result is this one.
+    pub at: Option<Time>,
+    /// Connections that were expected to pass and did.
+    #[serde(default)]
+    pub allowed: i64,
+    /// Connections that were expected to be refused and were.
+    #[serde(default)]
+    pub denied: i64,
+    /// Connections that went otherwise than expected, in words; the first 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), inner(length(max = 256)))]
+    pub unexpected: Vec<String>,
 }
 
 /// One object made for a network.

@@ -189,8 +189,18 @@ fn foreign(owner: &Owner, seen: &Observation) -> Option<String> {
 /// Kinds without which no workload may start.
 fn is_wall(kind: Kind) -> bool {
     match kind {
-        Kind::Namespace | Kind::ResourceQuota | Kind::LimitRange | Kind::NetworkPolicy => true,
+        Kind::Namespace
+        | Kind::ResourceQuota
+        | Kind::LimitRange
+        | Kind::NetworkPolicy
+        | Kind::ClusterNetworkPolicy
+        | Kind::MultiNetworkPolicy => true,
         Kind::RoleBinding
+        | Kind::NetworkAttachmentDefinition
+        | Kind::UserDefinedNetwork
+        | Kind::ClusterUserDefinedNetwork
+        | Kind::Service
+        | Kind::Certificate
         | Kind::DataVolume
         | Kind::VirtualMachine
         | Kind::CronJob

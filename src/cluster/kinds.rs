@@ -1,14 +1,19 @@
 //! From an answer's JSON to an [`Observation`], by kind.
 
 use k8s_openapi::api::batch::v1::CronJob;
-use k8s_openapi::api::core::v1::{ConfigMap, LimitRange, Namespace, ResourceQuota};
+use k8s_openapi::api::core::v1::{ConfigMap, LimitRange, Namespace, ResourceQuota, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use serde_json::Value;
 
 use super::object::{Kind, Managed, Observation};
 use crate::api::retention::Retention;
+use crate::foreign::certificate::Certificate;
+use crate::foreign::cluster_network_policy::ClusterNetworkPolicy;
 use crate::foreign::data_volume::DataVolume;
+use crate::foreign::multi_network_policy::MultiNetworkPolicy;
+use crate::foreign::network_attachment_definition::NetworkAttachmentDefinition;
+use crate::foreign::user_defined_network::{ClusterUserDefinedNetwork, UserDefinedNetwork};
 use crate::foreign::virtual_machine::VirtualMachine;
 
 impl Kind {
@@ -28,6 +33,13 @@ impl Kind {
             Self::CronJob => reduce::<CronJob>(value),
             Self::ConfigMap => reduce::<ConfigMap>(value),
             Self::Retention => reduce::<Retention>(value),
+            Self::ClusterNetworkPolicy => reduce::<ClusterNetworkPolicy>(value),
+            Self::MultiNetworkPolicy => reduce::<MultiNetworkPolicy>(value),
+            Self::NetworkAttachmentDefinition => reduce::<NetworkAttachmentDefinition>(value),
+            Self::UserDefinedNetwork => reduce::<UserDefinedNetwork>(value),
+            Self::ClusterUserDefinedNetwork => reduce::<ClusterUserDefinedNetwork>(value),
+            Self::Service => reduce::<Service>(value),
+            Self::Certificate => reduce::<Certificate>(value),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Which fields of each built-in kind are ours. The neighbours' kinds say so beside their types in `foreign/`.
 
 use k8s_openapi::api::batch::v1::CronJob;
-use k8s_openapi::api::core::v1::{ConfigMap, LimitRange, Namespace, ResourceQuota};
+use k8s_openapi::api::core::v1::{ConfigMap, LimitRange, Namespace, ResourceQuota, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as ApiQuantity;
@@ -94,6 +94,32 @@ impl Managed for ConfigMap {
     // Only that it is there: the plan and the certificate in it are written by purge runs.
     fn owned(&self) -> Value {
         Value::Null
+    }
+}
+
+impl Managed for Service {
+    const KIND: Kind = Kind::Service;
+    // Of the spec only what we say: the API server adds addresses and node ports.
+    fn owned(&self) -> Value {
+        let spec = self.spec.clone().unwrap_or_default();
+        json!({"spec": {
+            "type": spec.type_,
+            "selector": spec.selector,
+            "allocateLoadBalancerNodePorts": spec.allocate_load_balancer_node_ports,
+            "externalTrafficPolicy": spec.external_traffic_policy,
+            "ipFamilyPolicy": spec.ip_family_policy,
+            "externalIPs": spec.external_ips,
+            "ports": spec.ports.unwrap_or_default().iter().map(|port| {
+                json!({"name": port.name, "protocol": port.protocol, "port": port.port, "targetPort": port.target_port})
+            }).collect::<Vec<_>>(),
+        }})
+    }
+    fn facts(&self) -> Facts {
+        let status = self.status.clone().unwrap_or_default().load_balancer.unwrap_or_default();
+        let address = |ingress: k8s_openapi::api::core::v1::LoadBalancerIngress| ingress.ip.or(ingress.hostname);
+        let mut addresses: Vec<String> = status.ingress.unwrap_or_default().into_iter().filter_map(address).collect();
+        addresses.sort();
+        Facts::Service { addresses }
     }
 }
 

@@ -32,11 +32,18 @@ pub enum Kind {
     CronJob,
     ConfigMap,
     Retention,
+    ClusterNetworkPolicy,
+    MultiNetworkPolicy,
+    NetworkAttachmentDefinition,
+    UserDefinedNetwork,
+    ClusterUserDefinedNetwork,
+    Service,
+    Certificate,
 }
 
 impl Kind {
     /// All of them, in the order in which a human reads them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 17] = [
         Self::Namespace,
         Self::ResourceQuota,
         Self::LimitRange,
@@ -47,6 +54,13 @@ impl Kind {
         Self::CronJob,
         Self::ConfigMap,
         Self::Retention,
+        Self::ClusterNetworkPolicy,
+        Self::MultiNetworkPolicy,
+        Self::NetworkAttachmentDefinition,
+        Self::UserDefinedNetwork,
+        Self::ClusterUserDefinedNetwork,
+        Self::Service,
+        Self::Certificate,
     ];
 
     /// Group, version, kind and plural, as discovery would tell.
@@ -63,6 +77,19 @@ impl Kind {
             Self::CronJob => ("batch", "v1", "CronJob", "cronjobs"),
             Self::ConfigMap => ("", "v1", "ConfigMap", "configmaps"),
             Self::Retention => (labels::GROUP, "v1alpha1", "Retention", "retentions"),
+            Self::ClusterNetworkPolicy => {
+                ("policy.networking.k8s.io", "v1alpha2", "ClusterNetworkPolicy", "clusternetworkpolicies")
+            }
+            Self::MultiNetworkPolicy => ("k8s.cni.cncf.io", "v1beta1", "MultiNetworkPolicy", "multi-networkpolicies"),
+            Self::NetworkAttachmentDefinition => {
+                ("k8s.cni.cncf.io", "v1", "NetworkAttachmentDefinition", "network-attachment-definitions")
+            }
+            Self::UserDefinedNetwork => ("k8s.ovn.org", "v1", "UserDefinedNetwork", "userdefinednetworks"),
+            Self::ClusterUserDefinedNetwork => {
+                ("k8s.ovn.org", "v1", "ClusterUserDefinedNetwork", "clusteruserdefinednetworks")
+            }
+            Self::Service => ("", "v1", "Service", "services"),
+            Self::Certificate => ("cert-manager.io", "v1", "Certificate", "certificates"),
         };
         let gvk = kube::core::GroupVersionKind::gvk(group, version, kind);
         ApiResource::from_gvk_with_plural(&gvk, plural)
@@ -74,6 +101,12 @@ impl Kind {
         match self {
             Self::DataVolume => Some("datavolumes.cdi.kubevirt.io"),
             Self::VirtualMachine => Some("virtualmachines.kubevirt.io"),
+            Self::ClusterNetworkPolicy => Some("clusternetworkpolicies.policy.networking.k8s.io"),
+            Self::MultiNetworkPolicy => Some("multi-networkpolicies.k8s.cni.cncf.io"),
+            Self::NetworkAttachmentDefinition => Some("network-attachment-definitions.k8s.cni.cncf.io"),
+            Self::UserDefinedNetwork => Some("userdefinednetworks.k8s.ovn.org"),
+            Self::ClusterUserDefinedNetwork => Some("clusteruserdefinednetworks.k8s.ovn.org"),
+            Self::Certificate => Some("certificates.cert-manager.io"),
             _ => None,
         }
     }
@@ -83,8 +116,19 @@ impl Kind {
     #[must_use]
     pub fn prunable(self) -> bool {
         match self {
-            Self::NetworkPolicy | Self::RoleBinding | Self::VirtualMachine | Self::CronJob => true,
-            Self::Namespace
+            Self::NetworkPolicy
+            | Self::RoleBinding
+            | Self::VirtualMachine
+            | Self::CronJob
+            | Self::MultiNetworkPolicy
+            | Self::NetworkAttachmentDefinition
+            | Self::UserDefinedNetwork
+            | Self::ClusterUserDefinedNetwork
+            | Self::Service
+            | Self::Certificate => true,
+            // The wall between tenants goes with the last of the data: it is a purge's.
+            Self::ClusterNetworkPolicy
+            | Self::Namespace
             | Self::ResourceQuota
             | Self::LimitRange
             | Self::DataVolume
@@ -105,13 +149,15 @@ pub struct Reference {
 
 impl Reference {
     /// The tenant in whose home the object lies, told by where it is and not by what is written on it: customers'
-    /// namespaces are `cf-<tenant>`, derived ones `cfd-<tenant>`, purge CronJobs `cf-purge-<tenant>`, purge records
-    /// `cf-record-<tenant>.<uid>`. Anywhere else it is nobody's, whatever labels somebody copied onto it.
+    /// namespaces and cluster-wide walls are `cf-<tenant>`, derived namespaces `cfd-<tenant>`, purge CronJobs
+    /// `cf-purge-<tenant>`, purge records `cf-record-<tenant>.<uid>`, cluster-wide networks `cf-<tenant>.<network>`.
+    /// Anywhere else it is nobody's, whatever labels somebody copied onto it.
     #[must_use]
     pub fn home(&self) -> &str {
         match self.kind {
             Kind::CronJob => home::of_purge_cron_job(&self.name),
             Kind::ConfigMap => home::of_purge_record(&self.name),
+            Kind::ClusterUserDefinedNetwork => home::of_cluster_network(&self.name),
             _ => home::of_namespace(self.namespace.as_ref().unwrap_or(&self.name)),
         }
     }
@@ -260,6 +306,12 @@ pub enum Facts {
     /// A quota: does the quota controller count what we are about to make, by the present limits? Before that the API
     /// server refuses it ("status unknown for quota").
     ResourceQuota { counting: bool, usage: Usage },
+    /// A network that OVN-Kubernetes makes: does it say that the network is there, and what it says if not?
+    Network { made: bool, message: String },
+    /// A Service: the addresses it has outside, sorted.
+    Service { addresses: Vec<String> },
+    /// A certificate: does cert-manager say that it is there, and what it says if not?
+    Certificate { issued: bool, message: String },
     /// A VM: does KubeVirt say it is ready, its printable status, and is it meant to be off?
     VirtualMachine { ready: bool, printable_status: String, halted: bool },
 }

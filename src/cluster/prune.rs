@@ -12,7 +12,18 @@ use super::write::WriteError;
 use std::collections::BTreeSet;
 
 /// Workloads first, walls last.
-const ORDER: [Kind; 4] = [Kind::CronJob, Kind::VirtualMachine, Kind::RoleBinding, Kind::NetworkPolicy];
+const ORDER: [Kind; 10] = [
+    Kind::CronJob,
+    Kind::VirtualMachine,
+    Kind::RoleBinding,
+    Kind::Service,
+    Kind::Certificate,
+    Kind::NetworkAttachmentDefinition,
+    Kind::UserDefinedNetwork,
+    Kind::ClusterUserDefinedNetwork,
+    Kind::NetworkPolicy,
+    Kind::MultiNetworkPolicy,
+];
 
 pub(super) async fn prune(cluster: &Cluster, desired: &Desired, applied: &mut Applied) {
     let unwanted = unwanted(desired, cluster.observed.of_tenant(&desired.owner.tenant).into_values());

@@ -44,6 +44,9 @@ pub fn status(snapshot: &NetworkSnapshot, plan: &Plan, applied: &Applied) -> Ten
             })
             .collect(),
         attached_vms: tenant.vms.into_iter().filter(|(_, networks)| attached(networks)).map(|(vm, _)| vm).collect(),
+        vlan_lease: None,
+        probe: None,
+        consistent: None,
         rules: i64::try_from(spec.ingress.len() + spec.egress.len()).ok(),
         conditions: merge(previous, &verdicts, snapshot.network.metadata.generation, snapshot.now),
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use backon::ExponentialBuilder;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::batch::v1::CronJob;
-use k8s_openapi::api::core::v1::{ConfigMap, LimitRange, Namespace, ResourceQuota};
+use k8s_openapi::api::core::v1::{ConfigMap, LimitRange, Namespace, ResourceQuota, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -35,8 +35,13 @@ use crate::api::tenant::Tenant;
 use crate::api::tenant_network::TenantNetwork;
 use crate::cluster::object::{Kind, Managed, Observation};
 use crate::cluster::observed::Change;
+use crate::foreign::certificate::Certificate;
+use crate::foreign::cluster_network_policy::ClusterNetworkPolicy;
 use crate::foreign::data_volume::DataVolume;
 use crate::foreign::instancetype::{Size, VirtualMachineClusterInstancetype};
+use crate::foreign::multi_network_policy::MultiNetworkPolicy;
+use crate::foreign::network_attachment_definition::NetworkAttachmentDefinition;
+use crate::foreign::user_defined_network::{ClusterUserDefinedNetwork, UserDefinedNetwork};
 use crate::foreign::virtual_machine::VirtualMachine;
 use crate::install::EVIDENCE_NAMESPACE;
 
@@ -79,6 +84,7 @@ pub fn start(client: &Client, context: &Arc<Context>, writers: Writers) -> JoinS
     tasks.spawn(managed::<LimitRange>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<NetworkPolicy>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<RoleBinding>(Api::all(client.clone()), context.clone()));
+    tasks.spawn(managed::<Service>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<CronJob>(Api::namespaced(client.clone(), &context.config.purge.namespace), context.clone()));
     tasks.spawn(managed::<ConfigMap>(Api::namespaced(client.clone(), EVIDENCE_NAMESPACE), context.clone()));
     tasks.spawn(neighbours(client.clone(), context.clone()));
@@ -294,19 +300,43 @@ impl Running {
             return;
         }
         let (client, context) = (self.client.clone(), self.context.clone());
-        let ours = Kind::ALL.into_iter().any(|kind| kind.neighbour_crd() == Some(crd));
-        if !ours && crd != INSTANCETYPE_CRD {
+        let kind = Kind::ALL.into_iter().find(|kind| kind.neighbour_crd() == Some(crd));
+        if kind.is_none() && crd != INSTANCETYPE_CRD {
             return;
         }
         self.context.neighbours.awaited(crd);
-        let handle = if crd == INSTANCETYPE_CRD {
-            self.tasks.spawn(instancetypes(client, context))
-        } else if Some(crd) == Kind::VirtualMachine.neighbour_crd() {
-            self.tasks.spawn(managed::<VirtualMachine>(Api::all(client), context))
-        } else {
-            self.tasks.spawn(managed::<DataVolume>(Api::all(client), context))
+        let handle = match kind {
+            None => self.tasks.spawn(instancetypes(client, context)),
+            Some(kind) => self.watch(kind),
         };
         self.handles.insert(crd.to_owned(), handle);
+    }
+
+    fn watch(&mut self, kind: Kind) -> AbortHandle {
+        match kind {
+            Kind::DataVolume => self.managed::<DataVolume>(),
+            Kind::VirtualMachine => self.managed::<VirtualMachine>(),
+            Kind::ClusterNetworkPolicy => self.managed::<ClusterNetworkPolicy>(),
+            Kind::MultiNetworkPolicy => self.managed::<MultiNetworkPolicy>(),
+            Kind::NetworkAttachmentDefinition => self.managed::<NetworkAttachmentDefinition>(),
+            Kind::UserDefinedNetwork => self.managed::<UserDefinedNetwork>(),
+            Kind::ClusterUserDefinedNetwork => self.managed::<ClusterUserDefinedNetwork>(),
+            Kind::Certificate => self.managed::<Certificate>(),
+            // No neighbour's; they are watched from the start.
+            Kind::Namespace
+            | Kind::ResourceQuota
+            | Kind::LimitRange
+            | Kind::NetworkPolicy
+            | Kind::RoleBinding
+            | Kind::CronJob
+            | Kind::ConfigMap
+            | Kind::Retention
+            | Kind::Service => self.tasks.spawn(std::future::pending()),
+        }
+    }
+
+    fn managed<K: Managed>(&mut self) -> AbortHandle {
+        self.tasks.spawn(managed::<K>(Api::all(self.client.clone()), self.context.clone()))
     }
 
     // Nothing is concluded from the disappearance of what a CRD held (I2): its objects are forgotten, not "deleted".

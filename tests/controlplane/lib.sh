@@ -1,7 +1,7 @@
 # What the scripts of this folder share; sourced by them, with $here set.
 cache=${CLOUDFARM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cloudfarm}/testbed
-all_sets="kubevirt cdi snapshot multus networkpolicy openreports prometheus"
-more_sets="flux" # only where a test asks for them
+all_sets="kubevirt cdi snapshot multus networkpolicy multinetworkpolicy certmanager openreports prometheus"
+more_sets="flux ovn" # only where a test asks for them
 
 digest() { sha256sum | cut -c1-16; }
 

@@ -8,7 +8,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 source "$here/lib.sh"
 
 kubevirt=$("$here/build.sh" kubevirt)
-key=$(echo "$kubevirt" | cat - "$here/neighbours.sh" "$here"/tools/{neighbours,kwok}/go.{mod,sum} | digest)
+key=$(echo "$kubevirt" | cat - "$here/neighbours.sh" "$here"/tools/{neighbours,kwok}/go.{mod,sum} "$here/conf/stand-in-ovn.yaml" | digest)
 done=$cache/neighbours-$key
 if [ -d "$done" ]; then echo "$done"; exit 0; fi
 
@@ -36,6 +36,12 @@ folder=$(module neighbours github.com/k8snetworkplumbingwg/network-attachment-de
 gather multus "$folder" artifacts/networks-crd.yaml
 folder=$(module neighbours sigs.k8s.io/network-policy-api)
 gather networkpolicy "$folder" 'config/crd/standard/policy.networking.k8s.io_*.yaml'
+folder=$(module neighbours github.com/k8snetworkplumbingwg/multi-networkpolicy)
+gather multinetworkpolicy "$folder" scheme.yml
+mv "$part/multinetworkpolicy/scheme.yml" "$part/multinetworkpolicy/scheme.yaml"
+folder=$(module neighbours github.com/cert-manager/cert-manager)
+gather certmanager "$folder" deploy/crds/cert-manager.io_{certificates,issuers,clusterissuers}.yaml
+gather ovn "$here/conf" stand-in-ovn.yaml
 folder=$(module neighbours github.com/openreports/reports-api)
 gather openreports "$folder" 'config/crd/openreports.io_*.yaml'
 folder=$(module neighbours github.com/prometheus-operator/prometheus-operator)
@@ -69,7 +75,7 @@ chmod -R u+w "$part"
 sed -i "s/self.spec.storageClassName == 'kwok-volume'/self.spec.storageClassName in ['kwok-volume', 'cf-jp-encrypted']/" "$part"/kwok/pv*.yaml
 
 # The files of others may move at a new pin: better to say so than to test without them.
-for want in 20:kubevirt 12:cdi 6:snapshot 1:multus 1:networkpolicy 2:openreports 2:prometheus 7:flux; do
+for want in 20:kubevirt 12:cdi 6:snapshot 1:multus 1:networkpolicy 1:multinetworkpolicy 3:certmanager 2:ovn 2:openreports 2:prometheus 7:flux; do
   got=$(cat "$part/${want#*:}"/*.yaml | grep -c '^kind: CustomResourceDefinition$' || true)
   [ "$got" = "${want%:*}" ] || { echo "${want#*:}: found $got CRDs instead of ${want%:*}" >&2; exit 1; }
 done

@@ -19,6 +19,20 @@ pub fn operator() -> Vec<Value> {
         json!({"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"], "verbs": ["bind"], "resourceNames": bound}),
         rule("kubevirt.io", &["virtualmachines"], &["get", "list", "watch", "create", "patch", "delete"]),
         rule("cdi.kubevirt.io", &["datavolumes"], &["get", "list", "watch", "create", "patch"]),
+        rule("", &["services"], &["get", "list", "watch", "create", "patch", "delete"]),
+        rule("cert-manager.io", &["certificates"], &["get", "list", "watch", "create", "patch", "delete"]),
+        // Without `delete`: the wall between tenants goes with the last of the data.
+        rule("policy.networking.k8s.io", &["clusternetworkpolicies"], &["get", "list", "watch", "create", "patch"]),
+        rule(
+            "k8s.cni.cncf.io",
+            &["network-attachment-definitions", "multi-networkpolicies"],
+            &["get", "list", "watch", "create", "patch", "delete"],
+        ),
+        rule(
+            "k8s.ovn.org",
+            &["userdefinednetworks", "clusteruserdefinednetworks"],
+            &["get", "list", "watch", "create", "patch", "delete"],
+        ),
         rule("instancetype.kubevirt.io", &["virtualmachineclusterinstancetypes"], &["list", "watch"]),
         rule("apiextensions.k8s.io", &["customresourcedefinitions"], &["list", "watch"]),
         rule("events.k8s.io", &["events"], &["create", "patch"]),
