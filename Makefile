@@ -15,7 +15,9 @@ demo: ## see it work: control plane, operator, examples/, a summary (CLUSTER=cur
 
 test: ## every test, on a clean checkout
 	@tests/controlplane/build.sh etcd kubernetes kwok charts helm-docs gitops node oracle >/dev/null
-	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --locked
+	@rm -rf target/rights
+	@CLOUDFARM_RIGHTS=$(CURDIR)/target/rights RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --locked
+	@CLOUDFARM_RIGHTS=$(CURDIR)/target/rights cargo test --locked --test least_rights -- --nocapture
 
 soak: ## 10,000 random histories of ten years in the erasure simulator
 	@CLOUDFARM_HISTORIES=10000 cargo test --locked --release --test simulator -- --nocapture

@@ -20,4 +20,4 @@ done
 echo "the node is stopped"
 # last, as it may be the one that runs this
 stop owner
-[ "${2:-}" != --wipe ] || rm -rf "$dir"
+[ "${2:-}" != --wipe ] || { "$here/../controlplane/rights.sh" "$dir"; rm -rf "$dir"; }
