@@ -3,6 +3,8 @@
 
 mod support;
 
+#[path = "purge/kinds.rs"]
+mod kinds;
 #[path = "purge/life.rs"]
 mod life;
 #[path = "purge/process.rs"]

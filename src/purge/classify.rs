@@ -46,7 +46,9 @@ fn known(group: &str, plural: &str) -> (Step, Way) {
         | ("autoscaling", "horizontalpodautoscalers")
         | ("pool.kubevirt.io", "virtualmachinepools")
         | ("kubevirt.io", "virtualmachineinstancereplicasets")
-        | ("cdi.kubevirt.io", "dataimportcrons") => Step::Schedules,
+        | ("cdi.kubevirt.io", "dataimportcrons")
+        // cert-manager makes a key's Secret anew while there is a certificate for it.
+        | ("cert-manager.io", "certificates") => Step::Schedules,
         ("kubevirt.io", "virtualmachines" | "virtualmachineinstances" | "virtualmachineinstancemigrations")
         | ("", "pods") => Step::Machines,
         (

@@ -131,7 +131,7 @@ fn aged(kind: &KindName, object: &DynamicObject, derived: bool) -> Option<Aged> 
 #[must_use]
 pub fn unlisted_by_purge(kind: &KindName, said: &str) -> String {
     format!(
-        "{kind} cannot be listed ({said}): grant get and list on it by a ClusterRole labelled cloudfarm.dev/aggregate-to-purge-inventory=true"
+        "{kind} cannot be listed ({said}): grant list on it by a ClusterRole labelled cloudfarm.dev/aggregate-to-purge-inventory=true"
     )
 }
 
@@ -177,7 +177,8 @@ async fn namespaced_kinds(client: &Client) -> Result<BTreeSet<KindName>, Lost> {
     let discovery = Discovery::new(client.clone()).run().await.map_err(|error| lost(classify(error)))?;
     let mut kinds = BTreeSet::new();
     for group in discovery.groups() {
-        for (resource, capabilities) in group.recommended_resources() {
+        // Not `recommended_resources`: those are of one version alone, and a group may have a kind in another only.
+        for (resource, capabilities) in group.resources_by_stability() {
             let listable = capabilities.supports_operation(verbs::LIST);
             if capabilities.scope == Scope::Namespaced && listable {
                 kinds.insert(KindName {

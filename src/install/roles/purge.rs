@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use super::{cluster_role, cluster_role_binding, named, role, role_binding, rule};
 use crate::install::{EVIDENCE_NAMESPACE, NAMESPACE, PURGE_ACCOUNT};
+use crate::purge::classify::place;
+use crate::purge::plan::{KindName, Way};
 
 /// ClusterRoles that the operator binds to the purge in a tenant's namespaces, by RoleBinding and never cluster-wide:
 /// they read Secrets and delete data.
@@ -19,13 +21,13 @@ const AGGREGATE: &str = "cloudfarm.dev/aggregate-to-purge-inventory";
 
 const SNAPSHOTS: &str = "snapshot.kubevirt.io";
 
-/// Every namespaced kind of Kubernetes 1.37 that can be listed, but for Events, which only tell of others.
-const KUBERNETES: [(&str, &[&str]); 13] = [
+/// Every namespaced kind of Kubernetes 1.37 that can be listed, but for those that only tell of others
+/// ([`is_noise_kind`](crate::purge::classify::is_noise_kind)).
+const KUBERNETES: [(&str, &[&str]); 11] = [
     (
         "",
         &[
             "configmaps",
-            "endpoints",
             "limitranges",
             "persistentvolumeclaims",
             "pods",
@@ -41,8 +43,6 @@ const KUBERNETES: [(&str, &[&str]); 13] = [
     ("autoscaling", &["horizontalpodautoscalers"]),
     ("batch", &["cronjobs", "jobs"]),
     ("certificates.k8s.io", &["podcertificaterequests"]),
-    ("coordination.k8s.io", &["leases"]),
-    ("discovery.k8s.io", &["endpointslices"]),
     ("networking.k8s.io", &["ingresses", "networkpolicies"]),
     ("policy", &["poddisruptionbudgets"]),
     ("rbac.authorization.k8s.io", &["rolebindings", "roles"]),
@@ -98,18 +98,6 @@ const NEIGHBOURS: [(&str, &[&str]); 20] = [
     ("monitoring.coreos.com", &["prometheusagents", "scrapeconfigs", "servicemonitors", "thanosrulers"]),
 ];
 
-/// What controllers make and remove by themselves, and what others need to the last: it goes with the namespace.
-const NOT_ERASED: [&str; 8] = [
-    "controllerrevisions",
-    "csistoragecapacities",
-    "endpoints",
-    "endpointslices",
-    "kubevirts",
-    "leases",
-    "podcertificaterequests",
-    "applicationawareappliedclusterresourcequotas",
-];
-
 /// Roles of the purge, and the bindings that stand always.
 pub fn purge() -> Vec<Value> {
     vec![
@@ -159,8 +147,10 @@ fn inventory() -> Value {
 }
 
 fn known_inventory() -> Value {
-    let rules: Vec<Value> = kinds().map(|(group, resources)| rule(group, resources, &["get", "list"])).collect();
-    let mut known = cluster_role(KNOWN_INVENTORY, &rules);
+    let listed = kinds().map(|(group, resources)| rule(group, resources, &["list"]));
+    // Looked at once more before it is deleted, and after.
+    let looked_at = erased().map(|(group, resources)| rule(group, &resources, &["get"]));
+    let mut known = cluster_role(KNOWN_INVENTORY, &listed.chain(looked_at).collect::<Vec<_>>());
     known["metadata"]["labels"] = json!({AGGREGATE: "true"});
     known
 }
@@ -186,10 +176,7 @@ fn records() -> Vec<Value> {
 
 /// VMs are halted, snapshots let go of their content, and a rolling purge marks what it deletes as disposable.
 fn erase() -> Vec<Value> {
-    let erased = kinds().filter_map(|(group, resources)| {
-        let resources: Vec<&str> = resources.iter().copied().filter(|each| !NOT_ERASED.contains(each)).collect();
-        (!resources.is_empty()).then(|| rule(group, &resources, &["delete"]))
-    });
+    let erased = erased().map(|(group, resources)| rule(group, &resources, &["delete"]));
     let patched = [
         rule("kubevirt.io", &["virtualmachines"], &["patch"]),
         rule(SNAPSHOTS, &["virtualmachinesnapshots", "virtualmachinesnapshotcontents"], &["patch"]),
@@ -198,6 +185,18 @@ fn erase() -> Vec<Value> {
         rule("snapshot.storage.k8s.io", &["volumesnapshots"], &["patch"]),
     ];
     erased.chain(patched).collect()
+}
+
+/// What a purge deletes one by one. Everything else goes with its namespace, which needs no right to it.
+fn erased() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
+    let one_by_one = |group: &str, plural: &str| {
+        let kind = KindName { group: group.into(), version: String::new(), kind: String::new(), plural: plural.into() };
+        place(&kind, false).1 == Way::Delete
+    };
+    kinds().filter_map(move |(group, resources)| {
+        let resources: Vec<&str> = resources.iter().copied().filter(|plural| one_by_one(group, plural)).collect();
+        (!resources.is_empty()).then_some((group, resources))
+    })
 }
 
 fn kinds() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
