@@ -7,7 +7,7 @@ mod roles;
 
 use serde_json::{Value, json};
 
-use crate::operator::config::{Config, Purge};
+use crate::operator::config::{Config, Purge, Storage};
 
 /// Namespace of the operator, its lease and the purge CronJobs.
 pub const NAMESPACE: &str = "cloudfarm-system";
@@ -33,8 +33,8 @@ pub const PURGE_LEASE: &str = "cloudfarm-purge";
 /// ConfigMap with what a pod with the purge's rights has to run ([`purge_program`]).
 pub const PURGE_PROGRAM: &str = "cloudfarm-purge-program";
 
-/// ConfigMap with the classes of storage in which tenants' data may lie ([`storage_classes`]).
-pub const STORAGE_CLASSES: &str = "cloudfarm-storage-classes";
+/// ConfigMap with where tenants' data may lie and where images come from ([`storage`]).
+pub const STORAGE: &str = "cloudfarm-storage";
 
 /// Every object but those [`by_config`], in the order in which they have to be applied.
 #[must_use]
@@ -48,15 +48,17 @@ pub fn manifests() -> Vec<Value> {
 /// What admission asks for beside the request, which the operator's config says.
 #[must_use]
 pub fn by_config(config: &Config) -> Vec<Value> {
-    vec![purge_program(config), storage_classes(config)]
+    vec![purge_program(config), storage(config)]
 }
 
-/// Classes that a tenant's disks may name, one a line; none means any. Until it is there, no tenant gets a new disk.
+/// Classes that a tenant's disks may name, one a line (none means any), and the namespace of the provider's images. Until
+/// it is there, no tenant gets a new disk.
 #[must_use]
-pub fn storage_classes(config: &Config) -> Value {
-    let mut classes = objects::config_map(NAMESPACE, STORAGE_CLASSES);
-    classes["data"] = json!({"allowed": config.storage.allowed_classes.join("\n")});
-    classes
+pub fn storage(config: &Config) -> Value {
+    let mut storage = objects::config_map(NAMESPACE, STORAGE);
+    let Storage { allowed_classes, images_namespace, .. } = &config.storage;
+    storage["data"] = json!({"classes": allowed_classes.join("\n"), "images": images_namespace});
+    storage
 }
 
 /// What admission lets run with the purge's rights: this image with this cool-off. Not among the [`manifests`], since it

@@ -6,9 +6,13 @@
 mod support;
 
 mod bed;
+mod coverage;
 mod data;
+mod elsewhere;
+mod guarded;
 mod namespaces;
 mod program;
 mod retentions;
 mod rights;
+mod roles;
 mod tenants;

@@ -18,12 +18,12 @@ pub fn claim() -> Guard {
         .when("claims", format!("oldObject == null || !{}.hasValue()", label("oldObject", TENANT)))
         .unless(
             format!("{} || {}", is_operator(), may_for_tenants(ENROLL)),
-            format!("'namespace ' + object.metadata.name + ': the label cloudfarm.dev/tenant=' + {TENANT_OF} + ' makes it a tenant\'s, and is put on by the operator or by somebody with the verb {ENROLL} on tenants.cloudfarm.dev; ' + request.userInfo.username + ' is neither'"),
+            format!("'namespace ' + object.metadata.name + ': the label cloudfarm.dev/tenant=' + {TENANT_OF} + ' makes it a tenant\\'s, and is put on by the operator or by somebody with the verb {ENROLL} on tenants.cloudfarm.dev; ' + request.userInfo.username + ' is neither'"),
         )
 }
 
 /// What others decide by on a tenant's namespace: our own keys, Pod Security, where pods may run, networks. And what
-/// would have Kubernetes delete it, or keep it from being deleted. Only the two marks have rules of their own.
+/// would have Kubernetes delete it, or keep it from being deleted. The tenant and the two marks have rules of their own.
 pub fn authority() -> Guard {
     let keys = keys_with_authority(&[
         "application-aware-quota/",
@@ -47,7 +47,7 @@ pub fn authority() -> Guard {
         .when("was", format!("{}.hasValue()", label("oldObject", TENANT)))
         .when("other", format!("!({})", is_operator()))
         .with("maintains", may_for_tenants(MAINTAIN))
-        .with("labels", changed_keys("labels", &keys))
+        .with("labels", format!("{}.filter(key, key != '{TENANT}')", changed_keys("labels", &keys)))
         .with("annotations", format!("{}.filter(key, {marks})", changed_keys("annotations", &keys)))
         .unless(
             "variables.maintains || variables.labels.size() == 0",

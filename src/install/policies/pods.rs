@@ -51,7 +51,7 @@ pub fn change() -> Guard {
     let labels = changed_keys("labels", &keys);
     let first = "object.metadata.?labels.orValue({})";
     let named = keys.iter().map(|key| format!("'{key}'")).collect::<Vec<_>>().join(", ");
-    Guard::on_all("cloudfarm-pod-change", &["CREATE", "UPDATE"], &[("", &["pods/status", "pods/resize", "pods/binding", "bindings"])])
+    Guard::on_all("cloudfarm-pod-change", &["CREATE", "UPDATE"], &[("", &["pods/status", "pods/binding", "bindings"])])
         .and("UPDATE", "", &["pods"])
         .in_namespaces_with(TENANT)
         .with("labels", format!("oldObject == null ? {first}.filter(key, [{named}].exists(prefix, key.startsWith(prefix))) : {labels}"))

@@ -1,13 +1,14 @@
 //! How far those reach whose rights are wider than their work: the operator, whose rights RBAC cannot narrow to names that
 //! do not exist yet, and a customer's people, who may write a few objects and with them their metadata.
 
-use super::{Guard, is_controller, is_operator, may_for_tenants};
+use super::{Guard, is_controller, is_operator, label, may_for_tenants};
 use crate::api::labels::TENANT;
 use crate::install::roles::{LAUNCH, MAINTAIN};
 
 /// A stolen token of the operator makes no other namespace a tenant's and takes no Pod Security off `kube-system`.
 pub fn namespaces() -> Guard {
-    let tenant = format!("object.metadata.?labels[?'{TENANT}'].orValue('')");
+    let (new, old) = (label("object", TENANT), label("oldObject", TENANT));
+    let tenant = format!("(oldObject == null ? {new} : {old}.or({new})).orValue('')");
     Guard::on(
         "cloudfarm-operator-namespaces",
         &["CREATE", "UPDATE"],
@@ -15,9 +16,10 @@ pub fn namespaces() -> Guard {
         &["namespaces", "namespaces/status", "namespaces/finalize"],
     )
     .when("operator", is_operator())
+    .with("tenant", tenant)
     .unless(
-        format!("object.metadata.name in ['cf-' + {tenant}, 'cfd-' + {tenant}] && {tenant} != ''"),
-        format!("'namespace ' + object.metadata.name + ' with the label {TENANT}=' + {tenant} + ' is not cf-<tenant> or cfd-<tenant> of that tenant: the operator writes no other'"),
+        "variables.tenant != '' && object.metadata.name in ['cf-' + variables.tenant, 'cfd-' + variables.tenant]",
+        format!("'namespace ' + object.metadata.name + ' with the label {TENANT}=' + variables.tenant + ' is not cf-<tenant> or cfd-<tenant> of that tenant: the operator writes no other'"),
     )
 }
 

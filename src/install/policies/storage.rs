@@ -6,7 +6,7 @@
 use super::{Guard, may_for_tenants};
 use crate::api::labels::TENANT;
 use crate::install::roles::MAINTAIN;
-use crate::install::{NAMESPACE, STORAGE_CLASSES};
+use crate::install::{NAMESPACE, STORAGE};
 
 const DISKS: [(&str, &[&str]); 2] = [("", &["persistentvolumeclaims"]), ("cdi.kubevirt.io", &["datavolumes"])];
 
@@ -18,28 +18,29 @@ pub fn classes() -> Guard {
     let class = "request.resource.resource == 'datavolumes' ? dyn(object).spec.?storage.?storageClassName.orValue(dyn(object).spec.?pvc.?storageClassName.orValue('')) : dyn(object).metadata.?annotations[?'volume.beta.kubernetes.io/storage-class'].orValue(dyn(object).spec.?storageClassName.orValue(''))";
     Guard::on_all("cloudfarm-storage-class", &["CREATE"], &DISKS)
         .in_namespaces_with(TENANT)
-        .asking(NAMESPACE, STORAGE_CLASSES)
+        .asking(NAMESPACE, STORAGE)
         .with("class", class)
-        .with("allowed", "params.?data[?'allowed'].orValue('').split('\\n').filter(name, name != '')")
+        .with("allowed", "params.?data[?'classes'].orValue('').split('\\n').filter(name, name != '')")
         .unless(
             "variables.allowed.size() == 0 || variables.class in variables.allowed || variables.class == '' && request.resource.resource == 'datavolumes'",
             format!("{WHAT} + 'storageClassName is \"' + variables.class + '\"; tenants\\' data lies in ' + variables.allowed.join(', ') + ' and nowhere else (storage.allowedClasses of the operator\\'s config, ConfigMap ' + params.metadata.name + ')'"),
         )
 }
 
-/// What fills a disk: nothing of another tenant, and no volume that is there already.
+/// What fills a disk: the tenant's own, the provider's images, nothing of others, and no volume that is there already.
 pub fn sources() -> Guard {
     let named = "[dyn(object).spec.?dataSourceRef.?namespace.orValue(''), dyn(object).spec.?source.?pvc.?namespace.orValue(''), dyn(object).spec.?source.?snapshot.?namespace.orValue(''), dyn(object).spec.?sourceRef.?namespace.orValue('')]";
-    Guard::on_all("cloudfarm-storage-source", &["CREATE", "UPDATE"], &DISKS)
+    Guard::on_all("cloudfarm-storage-source", &["CREATE"], &DISKS)
         .in_namespaces_with(TENANT)
-        .when("changed", "oldObject == null || dyn(object).spec != dyn(oldObject).spec")
-        .with("foreign", format!("{named}.filter(name, name != request.namespace && (name.startsWith('cf-') || name.startsWith('cfd-')))"))
+        .asking(NAMESPACE, STORAGE)
+        .with("images", "params.?data[?'images'].orValue('')")
+        .with("foreign", format!("{named}.filter(name, !(name in ['', request.namespace, variables.images]))"))
         .unless(
             "variables.foreign.size() == 0",
-            format!("{WHAT} + 'its content would come from namespace ' + variables.foreign.join(', ') + ', which is another tenant\\'s'"),
+            format!("{WHAT} + 'its content would come from namespace ' + variables.foreign.join(', ') + ', which is somebody else\\'s; images come from ' + variables.images"),
         )
         .unless(
-            format!("request.operation != 'CREATE' || dyn(object).spec.?volumeName.orValue('') == '' || {}", may_for_tenants(MAINTAIN)),
+            format!("dyn(object).spec.?volumeName.orValue('') == '' || {}", may_for_tenants(MAINTAIN)),
             format!("{WHAT} + 'it asks for the volume ' + dyn(object).spec.volumeName + ' by name, which may hold the data of somebody else; that needs the verb {MAINTAIN} on tenants.cloudfarm.dev'"),
         )
 }
