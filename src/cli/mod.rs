@@ -207,7 +207,7 @@ impl Manifests {
         let mut all = install::manifests();
         if let Some(file) = &self.config {
             let config = Config::load(file).map_err(|error| Failure::new(exit::INPUT, error))?;
-            all.push(install::purge_program(&config));
+            all.extend(install::by_config(&config));
         }
         print(&yaml_documents(&all)?)
     }

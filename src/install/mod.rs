@@ -7,7 +7,7 @@ mod roles;
 
 use serde_json::{Value, json};
 
-use crate::operator::config::{Config, Purge};
+use crate::operator::config::{Config, Purge, Storage};
 
 /// Namespace of the operator, its lease and the purge CronJobs.
 pub const NAMESPACE: &str = "cloudfarm-system";
@@ -33,13 +33,32 @@ pub const PURGE_LEASE: &str = "cloudfarm-purge";
 /// ConfigMap with what a pod with the purge's rights has to run ([`purge_program`]).
 pub const PURGE_PROGRAM: &str = "cloudfarm-purge-program";
 
-/// Every object but [`purge_program`], in the order in which they have to be applied.
+/// ConfigMap with where tenants' data may lie and where images come from ([`storage`]).
+pub const STORAGE: &str = "cloudfarm-storage";
+
+/// Every object but those [`by_config`], in the order in which they have to be applied.
 #[must_use]
 pub fn manifests() -> Vec<Value> {
     let mut all = objects::objects();
     all.extend(roles::roles());
     all.extend(policies::policies());
     all
+}
+
+/// What admission asks for beside the request, which the operator's config says.
+#[must_use]
+pub fn by_config(config: &Config) -> Vec<Value> {
+    vec![purge_program(config), storage(config)]
+}
+
+/// Classes that a tenant's disks may name, one a line (none means any), and the namespace of the provider's images. Until
+/// it is there, no tenant gets a new disk.
+#[must_use]
+pub fn storage(config: &Config) -> Value {
+    let mut storage = objects::config_map(NAMESPACE, STORAGE);
+    let Storage { allowed_classes, images_namespace, .. } = &config.storage;
+    storage["data"] = json!({"classes": allowed_classes.join("\n"), "images": images_namespace});
+    storage
 }
 
 /// What admission lets run with the purge's rights: this image with this cool-off. Not among the [`manifests`], since it
@@ -117,7 +136,7 @@ mod tests {
             .filter(|object| object["kind"] == "ClusterRoleBinding")
             .map(|binding| binding["roleRef"]["name"].as_str().unwrap_or_default().to_owned())
             .collect();
-        assert_eq!(bound, ["cloudfarm", "cloudfarm-purge"]);
+        assert_eq!(bound, ["cloudfarm", "cloudfarm-purge", "cloudfarm-launcher"]);
         for (role, rule) in rules().iter().filter(|(role, _)| bound.contains(role)) {
             assert!(!has(rule, "resources", "secrets") || rule["resourceNames"].is_array(), "{role}: {rule}");
         }
@@ -144,6 +163,8 @@ mod tests {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             let acts = match object["kind"].as_str().unwrap_or_default() {
                 "Namespace" => name == NAMESPACE, // no part of the chart
+                // Without it no VM would start any more.
+                "ClusterRoleBinding" if name == "cloudfarm-launcher" => false,
                 "ServiceAccount" | "ClusterRoleBinding" | "RoleBinding" => true,
                 "ClusterRole" | "Role" => name == OPERATOR_ACCOUNT || name.starts_with(PURGE_ACCOUNT),
                 _ => false,

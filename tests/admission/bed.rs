@@ -219,7 +219,7 @@ pub fn data(plane: &Plane, name: &str) -> Vec<(&'static str, String)> {
 
 pub fn volume(name: &str, claim: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": claim, "namespace": format!("cf-{name}")},
-        "spec": {"storageClassName": "none", "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}})
+        "spec": {"storageClassName": "cf-jp-encrypted", "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}})
 }
 
 /// A delete as a program sends it, with the uid of what it means; a dry run, which the options have to say themselves.

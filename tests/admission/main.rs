@@ -6,10 +6,14 @@
 mod support;
 
 mod bed;
+mod coverage;
 mod data;
+mod elsewhere;
+mod guarded;
 mod namespaces;
 mod program;
 mod retentions;
 mod rights;
+mod roles;
 mod tenants;
 mod uses;

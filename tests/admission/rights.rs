@@ -154,7 +154,7 @@ async fn the_provisioner_deletes_nothing_that_holds_data_and_gives_the_purges_ri
         .await;
         let mut outside = binding("provisioner", role, "cloudfarm-purge");
         outside["metadata"]["namespace"] = json!("default");
-        refused(plane, OPERATOR, words, Some(outside.clone()), &["outside of a tenant's namespace"]).await;
+        refused(plane, ADMIN, words, Some(outside.clone()), &["outside of a tenant's namespace"]).await;
         outside["kind"] = json!("ClusterRoleBinding");
         outside["metadata"] = json!({"name": "everywhere"});
         refused(plane, ADMIN, words, Some(outside), &["outside of a tenant's namespace"]).await;
@@ -265,4 +265,44 @@ async fn people_have_what_their_part_needs() {
     let approval = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cloudfarm-purge-approval", "namespace": "cloudfarm-system"}, "data": {"a": "b"}});
     accepted(plane, "officer", "apply --server-side --dry-run=server", Some(approval)).await;
     assert!(!uid(plane, "retention people").is_empty());
+}
+
+#[tokio::test]
+async fn the_operator_writes_with_tenants_and_nowhere_else() {
+    let plane = bed().await;
+    ended(plane, "reach").await;
+    let object = |version: &str, kind: &str, more: Value| {
+        let mut object = json!({"apiVersion": version, "kind": kind, "metadata": {"name": "reaching"}});
+        crate::support::world::merge(&mut object, more);
+        object
+    };
+    let size = json!({"spec": {"source": {"blank": {}}, "storage": {"storageClassName": "cf-jp-encrypted", "resources": {"requests": {"storage": "1Gi"}}}}});
+    let boot = json!({"spec": {"runStrategy": "Halted", "template": {"spec": {"domain": {"devices": {}, "firmware": {"bootloader": {"efi": {"secureBoot": true}}}}}}}});
+    let role = json!({"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cloudfarm-tenant-viewer"}});
+    for mut manifest in [
+        object("v1", "ResourceQuota", json!({})),
+        object("v1", "LimitRange", json!({"spec": {"limits": []}})),
+        object("networking.k8s.io/v1", "NetworkPolicy", json!({"spec": {"podSelector": {}}})),
+        object("rbac.authorization.k8s.io/v1", "RoleBinding", role),
+        object("kubevirt.io/v1", "VirtualMachine", boot),
+        object("cdi.kubevirt.io/v1beta1", "DataVolume", size),
+    ] {
+        manifest["metadata"]["namespace"] = json!("cf-reach");
+        accepted(plane, OPERATOR, "create --dry-run=server", Some(manifest.clone())).await;
+        for elsewhere in ["default", "kube-system", "cloudfarm-system"] {
+            manifest["metadata"]["namespace"] = json!(elsewhere);
+            let says = ["the operator writes only in namespaces with the label cloudfarm.dev/tenant"];
+            refused(plane, OPERATOR, "create --dry-run=server", Some(manifest.clone()), &says).await;
+        }
+    }
+    let says = ["is not cf-<tenant> or cfd-<tenant> of that tenant"];
+    for (namespace, labels) in [
+        ("kube-system", json!({"pod-security.kubernetes.io/enforce": "privileged"})),
+        ("kube-system", json!({"cloudfarm.dev/tenant": "reach"})),
+        ("default", json!({"cloudfarm.dev/tenant": "default"})),
+        ("cloudfarm-system", json!({"pod-security.kubernetes.io/enforce": null})),
+    ] {
+        let patch = Some(json!({"metadata": {"labels": labels}}));
+        refused(plane, OPERATOR, &format!("patch namespace {namespace} --dry-run=server"), patch, &says).await;
+    }
 }

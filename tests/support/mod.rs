@@ -5,6 +5,7 @@
 #![allow(dead_code, clippy::missing_panics_doc, clippy::must_use_candidate)]
 
 pub mod audit;
+pub mod caller;
 pub mod cel;
 pub mod command;
 pub mod desk;
@@ -15,6 +16,7 @@ pub mod plane;
 pub mod prometheus;
 pub mod purge;
 pub mod replica;
+pub mod served;
 pub mod storage;
 pub mod whole;
 pub mod world;

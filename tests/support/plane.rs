@@ -26,7 +26,7 @@ impl Plane {
     pub fn start(name: &str, crds: Option<&str>) -> Self {
         let plane = Self::with_our_crds_alone(name, crds);
         let mut manifests = cloudfarm::install::manifests();
-        manifests.push(cloudfarm::install::purge_program(&super::operator::config()));
+        manifests.extend(cloudfarm::install::by_config(&super::operator::config()));
         let manifests: Vec<String> = manifests.iter().map(|manifest| format!("---\n{manifest}\n")).collect();
         plane
             .kubectl(&["apply", "--server-side", "--field-manager=test-install", "-f", "-"], Some(&manifests.concat()));

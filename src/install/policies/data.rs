@@ -12,6 +12,11 @@ pub(super) const DATA: [(&str, &[&str]); 5] = [
     ("snapshot.kubevirt.io", &["virtualmachinesnapshots", "virtualmachinesnapshotcontents"]),
 ];
 
+/// The same wherever its labels and owners can be written: a claim's status takes metadata along, those of custom
+/// resources do not.
+const MARKED: [(&str, &[&str]); 5] =
+    [("", &["persistentvolumeclaims", "persistentvolumeclaims/status"]), DATA[1], DATA[2], DATA[3], DATA[4]];
+
 /// CDI's own volumes while it imports or clones, and those that live and die with one pod.
 const PASSING: &str = "(request.userInfo.username == 'system:serviceaccount:cdi:cdi-sa' && (oldObject.metadata.name.startsWith('prime-') || oldObject.metadata.name.startsWith('tmp-'))) || (request.resource.resource == 'persistentvolumeclaims' && oldObject.metadata.?ownerReferences.orValue([]).exists(owner, owner.kind == 'Pod'))";
 
@@ -52,7 +57,7 @@ pub fn deletion() -> Guard {
 /// An owner reference to something that is gone makes the garbage collector delete: nobody of ours deletes that way.
 /// The plugin OwnerReferencesPermissionEnforcement asks for the same, and few clusters have it on.
 pub fn ownership() -> Guard {
-    Guard::on_all("cloudfarm-data-ownership", &["UPDATE"], &DATA)
+    Guard::on_all("cloudfarm-data-ownership", &["UPDATE"], &MARKED)
         .in_namespaces_with(TENANT)
         .when("ours", format!("{} || {}", is_operator(), is_purge()))
         .unless(
@@ -63,7 +68,7 @@ pub fn ownership() -> Guard {
 
 /// The mark that lets data go while the contract runs.
 pub fn disposable() -> Guard {
-    Guard::on_all("cloudfarm-disposable", &["CREATE", "UPDATE"], &DATA)
+    Guard::on_all("cloudfarm-disposable", &["CREATE", "UPDATE"], &MARKED)
         .in_namespaces_with(TENANT)
         .for_objects_with(DISPOSABLE)
         .unless(
@@ -82,7 +87,7 @@ pub fn disposable() -> Guard {
 /// on its way, and never under a hold.
 pub fn disposable_by_purge() -> Guard {
     let tenant = "namespaceObject.metadata.labels['cloudfarm.dev/tenant']";
-    Guard::on_all("cloudfarm-disposable-by-purge", &["CREATE", "UPDATE"], &DATA)
+    Guard::on_all("cloudfarm-disposable-by-purge", &["CREATE", "UPDATE"], &MARKED)
         .in_namespaces_with(TENANT)
         .for_objects_with(DISPOSABLE)
         .every_retention()

@@ -7,15 +7,29 @@
 
 mod bindings;
 mod data;
+mod machines;
 mod namespaces;
+mod pods;
 mod program;
 mod purge;
+mod reach;
 mod retentions;
+mod storage;
 mod tenants;
+mod walls;
 
 use serde_json::{Value, json};
 
 use super::{OPERATOR, PURGE, kept};
+use crate::api::labels::OWNED_PREFIXES;
+
+/// Controllers of Kubernetes that delete what belongs to something that is gone. They act as one user where the
+/// controller manager runs without credentials for each controller.
+const CONTROLLERS: [&str; 3] = [
+    "system:serviceaccount:kube-system:namespace-controller",
+    "system:serviceaccount:kube-system:generic-garbage-collector",
+    "system:kube-controller-manager",
+];
 
 /// Every policy with its binding.
 pub fn policies() -> Vec<Value> {
@@ -24,6 +38,10 @@ pub fn policies() -> Vec<Value> {
         data::ownership(),
         data::disposable(),
         data::disposable_by_purge(),
+        machines::template(),
+        machines::attachment(),
+        namespaces::claim(),
+        namespaces::authority(),
         namespaces::deletion(),
         namespaces::marks(),
         namespaces::approval(),
@@ -38,12 +56,22 @@ pub fn policies() -> Vec<Value> {
         purge::snapshot_contents(),
         purge::snapshot_content_deletion(),
         bindings::purge_roles(),
+        pods::entry(),
+        pods::creation(),
+        pods::change(),
         program::cron_jobs(),
         program::jobs(),
         program::pods(),
         tenants::deletion(),
         tenants::last_word(),
         tenants::end_date(),
+        reach::namespaces(),
+        reach::objects(),
+        reach::customers(),
+        storage::classes(),
+        storage::sources(),
+        walls::of_tenants(),
+        walls::of_the_platform(),
     ];
     guards.into_iter().flat_map(Guard::rendered).collect()
 }
@@ -88,6 +116,16 @@ impl Guard {
             rules: Vec::new(),
             params: None,
         }
+    }
+
+    /// Judges these, too, by the same rules.
+    fn and(mut self, operation: &str, group: &str, resources: &[&str]) -> Self {
+        if let Some(rules) = self.matches["resourceRules"].as_array_mut() {
+            rules.push(
+                json!({"apiGroups": [group], "apiVersions": ["*"], "operations": [operation], "resources": resources}),
+            );
+        }
+        self
     }
 
     /// Only in namespaces that carry this label.
@@ -199,6 +237,37 @@ fn is_purge() -> String {
 /// CEL: who asks has this verb on Retentions: one of those that only people are given.
 fn may(verb: &str) -> String {
     format!("authorizer.group('cloudfarm.dev').resource('retentions').check('{verb}').allowed()")
+}
+
+/// CEL: who asks has this verb on Tenants: one that exists for admission alone, see [`super::roles`]. Clusters say by
+/// RBAC who their platform is; a cluster administrator has every verb.
+fn may_for_tenants(verb: &str) -> String {
+    format!("authorizer.group('cloudfarm.dev').resource('tenants').check('{verb}').allowed()")
+}
+
+/// CEL: who asks is one of Kubernetes' own controllers that clear away.
+fn is_controller() -> String {
+    format!("request.userInfo.username in [{}]", quoted(&CONTROLLERS))
+}
+
+/// CEL: names of the entries of a map of `object` that begin with one of these and are not as they were.
+fn changed_keys(map: &str, prefixes: &[&str]) -> String {
+    let (new, old) =
+        (format!("object.metadata.?{map}.orValue({{}})"), format!("oldObject.metadata.?{map}.orValue({{}})"));
+    let guarded = format!("[{}].exists(prefix, key.startsWith(prefix))", quoted(prefixes));
+    format!(
+        "({new}.filter(key, {guarded} && !(key in {old} && {old}[key] == {new}[key])) + {old}.filter(key, {guarded} && !(key in {new})))"
+    )
+}
+
+/// Keys by which others decide about an object of ours, among them every one that we own.
+fn keys_with_authority(others: &[&'static str]) -> Vec<&'static str> {
+    OWNED_PREFIXES.into_iter().chain(others.iter().copied()).collect()
+}
+
+/// CEL: words of a list.
+fn quoted(words: &[&str]) -> String {
+    words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ")
 }
 
 /// CEL: this annotation of `object`, as an optional.

@@ -1,11 +1,67 @@
 //! A tenant's namespaces: their deletion, and the marks on them that everything else trusts.
 
-use super::{Guard, annotation, held, is_operator, is_purge, label, may};
+use super::{
+    Guard, annotation, changed_keys, held, is_operator, is_purge, keys_with_authority, label, may, may_for_tenants,
+};
 use crate::api::labels::{LEGAL_HOLD, PURGE_APPROVED, TENANT};
+use crate::install::roles::{ENROLL, MAINTAIN};
 
 const NAMESPACES: [&str; 3] = ["namespaces", "namespaces/status", "namespaces/finalize"];
 
 const TENANT_OF: &str = "object.metadata.labels['cloudfarm.dev/tenant']";
+
+/// Whose a namespace is, is said by the operator and the provider (V1): walls, quota and the purge go by the label. That it
+/// stays is [`marks`].
+pub fn claim() -> Guard {
+    Guard::on("cloudfarm-namespace-claim", &["CREATE", "UPDATE"], "", &NAMESPACES)
+        .for_objects_with(TENANT)
+        .when("claims", format!("oldObject == null || !{}.hasValue()", label("oldObject", TENANT)))
+        .unless(
+            format!("{} || {}", is_operator(), may_for_tenants(ENROLL)),
+            format!("'namespace ' + object.metadata.name + ': the label cloudfarm.dev/tenant=' + {TENANT_OF} + ' makes it a tenant\\'s, and is put on by the operator or by somebody with the verb {ENROLL} on tenants.cloudfarm.dev; ' + request.userInfo.username + ' is neither'"),
+        )
+}
+
+/// What others decide by on a tenant's namespace: our own keys, Pod Security, where pods may run, networks. And what
+/// would have Kubernetes delete it, or keep it from being deleted. The tenant and the two marks have rules of their own.
+pub fn authority() -> Guard {
+    let keys = keys_with_authority(&[
+        "application-aware-quota/",
+        "kubernetes.io/",
+        "scheduler.alpha.kubernetes.io/",
+        "security.openshift.io/",
+    ]);
+    let marks = format!("!(key in ['{LEGAL_HOLD}', '{PURGE_APPROVED}'])");
+    let added = |field: &str| {
+        format!("object.metadata.?{field}.orValue([]).all(each, each in oldObject.metadata.?{field}.orValue([]))")
+    };
+    let what = format!(
+        "'namespace ' + object.metadata.name + ' of tenant ' + {}.orValue('') + ': '",
+        label("oldObject", TENANT)
+    );
+    let who = format!(
+        "is changed only by the operator or by somebody with the verb {MAINTAIN} on tenants.cloudfarm.dev, and ' + request.userInfo.username + ' is neither'"
+    );
+    Guard::on("cloudfarm-namespace-authority", &["UPDATE"], "", &NAMESPACES)
+        .for_objects_with(TENANT)
+        .when("was", format!("{}.hasValue()", label("oldObject", TENANT)))
+        .when("other", format!("!({})", is_operator()))
+        .with("maintains", may_for_tenants(MAINTAIN))
+        .with("labels", format!("{}.filter(key, key != '{TENANT}')", changed_keys("labels", &keys)))
+        .with("annotations", format!("{}.filter(key, {marks})", changed_keys("annotations", &keys)))
+        .unless(
+            "variables.maintains || variables.labels.size() == 0",
+            format!("{what} + 'the label ' + variables.labels.join(', ') + ' {who}"),
+        )
+        .unless(
+            "variables.maintains || variables.annotations.size() == 0",
+            format!("{what} + 'the annotation ' + variables.annotations.join(', ') + ' {who}"),
+        )
+        .unless(
+            format!("variables.maintains || {} && {}", added("ownerReferences"), added("finalizers")),
+            format!("{what} + 'metadata.ownerReferences and metadata.finalizers get no new entry: the one would have it deleted, the other keep it; this {who}"),
+        )
+}
 
 /// Only the purge, only what the operator approved, and never under a hold. No uid is asked for: the API server fills it
 /// into a namespace's delete before admission looks, and the approval was for this uid and no other.

@@ -5,7 +5,7 @@
 //! listed here is refused: a variable or a volume could turn the right program to another API server, a hook could run
 //! beside it.
 
-use super::{Guard, is_operator};
+use super::{Guard, is_operator, quoted};
 use crate::install::{NAMESPACE, PURGE_ACCOUNT, PURGE_PROGRAM};
 
 /// Fields of a pod's template that we write, or that the API server fills in. Not where it runs: a node that somebody
@@ -112,8 +112,4 @@ fn pinned(name: &'static str, operations: &[&str], group: &str, resource: &str, 
             TOKEN_ALONE,
             format!("{what} + 'its only volume is the projected token, with ConfigMap kube-root-ca.crt and the namespace: no other Secret and no other ConfigMap'"),
         )
-}
-
-fn quoted(words: &[&str]) -> String {
-    words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ")
 }

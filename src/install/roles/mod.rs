@@ -2,12 +2,14 @@
 
 mod operator;
 mod people;
+mod platform;
 mod purge;
 mod tenants;
 
 use serde_json::{Value, json};
 
 use super::{NAMESPACE, kept};
+pub use platform::{ENROLL, LAUNCH, MAINTAIN};
 #[cfg(test)]
 pub use purge::KNOWN_INVENTORY;
 pub use purge::PURGE_ROLES;
@@ -16,7 +18,7 @@ pub use tenants::TENANT_ROLES;
 /// Every role, and the bindings of our own accounts. People are bound by the provider. Their roles outlive the operator:
 /// a customer stays in its VMs, and an officer can still place a hold.
 pub fn roles() -> Vec<Value> {
-    let people = [people::people(), tenants::tenants()].concat().into_iter().map(kept);
+    let people = [people::people(), platform::platform(), tenants::tenants()].concat().into_iter().map(kept);
     [operator::operator(), purge::purge()].concat().into_iter().chain(people).collect()
 }
 

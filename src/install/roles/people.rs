@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{cluster_role, named, role, rule};
+use super::{ENROLL, cluster_role, named, role, rule};
 use crate::install::{EVIDENCE_NAMESPACE, NAMESPACE};
 
 const OFFICER: &str = "cloudfarm-data-protection-officer";
@@ -23,6 +23,7 @@ pub fn people() -> Vec<Value> {
     let run = [
         rule("cloudfarm.dev", &["tenants", "tenantnetworks"], &everything),
         rule("cloudfarm.dev", &["tenants", "tenantnetworks"], &["delete"]),
+        rule("cloudfarm.dev", &["tenants"], &[ENROLL]),
         rule("cloudfarm.dev", &["retentions"], &["get", "list", "watch"]),
         rule("", &["namespaces"], &["get", "list", "watch", "create"]),
     ];

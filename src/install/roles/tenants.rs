@@ -14,7 +14,7 @@ pub fn tenants() -> Vec<Value> {
     let look = [
         rule("kubevirt.io", &["virtualmachines", "virtualmachineinstances"], &["get", "list", "watch"]),
         rule("cdi.kubevirt.io", &["datavolumes"], &["get", "list", "watch"]),
-        rule("cloudfarm.dev", &["tenantnetworks", "accessgrants"], &["get", "list", "watch"]),
+        rule("cloudfarm.dev", &["tenantnetworks"], &["get", "list", "watch"]),
         rule("openreports.io", &["reports"], &["get", "list", "watch"]),
     ];
     let enter = |doors: &[&str]| {

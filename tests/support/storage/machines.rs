@@ -85,7 +85,7 @@ fn state_claim(cluster: &Cluster, machine: &DynamicObject) -> Option<Object> {
     })
 }
 
-/// KubeVirt makes it at the VM's first start, in the cluster's default class.
+/// KubeVirt makes it at the VM's first start, in the class that the KubeVirt object names (`vmStateStorageClass`).
 async fn state_of_machine(cluster: &Cluster, machine: &DynamicObject) -> Step {
     let halted = machine.data["spec"]["runStrategy"] == "Halted" || is_held(machine);
     if halted || !needs_state(machine) || state_claim(cluster, machine).is_some() {
@@ -100,7 +100,7 @@ async fn state_of_machine(cluster: &Cluster, machine: &DynamicObject) -> Step {
             "ownerReferences": [controller_reference(Kind::Machine, machine)],
         },
         "spec": {
-            "accessModes": ["ReadWriteOnce"], "volumeMode": "Filesystem",
+            "accessModes": ["ReadWriteOnce"], "volumeMode": "Filesystem", "storageClassName": "cf-jp-encrypted",
             "resources": {"requests": {"storage": "10Mi"}},
         },
     });
