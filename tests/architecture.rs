@@ -44,7 +44,7 @@ fn is_pure(path: &Path) -> bool {
     let of_purge = parts.get(1).is_some_and(|folder| folder == "purge");
     kind && parts.get(2).is_some_and(|step| steps.contains(&step.as_str()))
         || of_purge && parts.get(2).is_some_and(|step| purge.contains(&step.as_str()))
-        || parts.get(1).is_some_and(|folder| ["api", "evidence"].contains(&folder.as_str()))
+        || parts.get(1).is_some_and(|folder| ["api", "evidence", "check"].contains(&folder.as_str()))
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub mod observed;
 pub mod people;
 mod prune;
 pub mod status;
+pub mod trial;
 pub mod write;
 
 use std::collections::BTreeSet;

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use crate::operator::config::{Config, Purge};
 
+pub use roles::TENANT_ROLES;
+
 /// Namespace of the operator, its lease and the purge CronJobs.
 pub const NAMESPACE: &str = "cloudfarm-system";
 
