@@ -1,7 +1,7 @@
 //! `TenantNetwork`: one network of a tenant and its rules. Namespaced in `cf-<tenant>`, so that the customer's own
 //! administrator may edit rules with a plain Role, and nobody can name another tenant.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -355,9 +355,29 @@ pub struct TenantNetworkStatus {
     /// Rules that are written, both directions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<i64>,
+    /// What the probe last measured of the network plugin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions_schema")]
     pub conditions: Vec<Condition>,
+}
+
+/// One measurement of the network plugin, by packets between the probe's own pods under policies like a tenant's.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Probe {
+    /// When this result was first seen.
+    pub at: Time,
+    /// Flows that were open, as they should be.
+    #[schemars(range(min = 0))]
+    pub allowed: i64,
+    /// Flows that were closed, as they should be.
+    #[schemars(range(min = 0))]
+    pub denied: i64,
+    /// The first flows that were otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 512)))]
+    pub unexpected: Vec<String>,
 }
 
 /// One object made for a network.

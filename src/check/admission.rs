@@ -74,7 +74,7 @@ fn refused_or_never_tried(scene: &Scene, trial: Trial) -> Verdict {
     let makers = scene.rights(Topic::Workloads).nobody("pods, and whatever makes pods");
     match makers.outcome {
         Outcome::Pass => Verdict::pass(format!(
-            "the tenant makes no pods ({}); of the platform's: {}",
+            "the tenant makes no pods ({}); a pod of the platform: {}",
             makers.reason, verdict.reason
         )),
         _ if verdict.outcome == Outcome::Fail => {

@@ -105,15 +105,15 @@ pub fn bound_elsewhere(subjects: &[Subject], bindings: &[RoleBinding], own: &[St
     elsewhere.filter(|namespace| !own.contains(namespace)).collect()
 }
 
-/// Would a RoleBinding of these rules in the namespace of this access allow it?
+/// Would a RoleBinding of these rules in this namespace allow it? It gives nothing elsewhere, and nothing cluster-wide.
 #[must_use]
-pub fn allows(rules: &[PolicyRule], access: &Access) -> bool {
+pub fn allows(rules: &[PolicyRule], namespace: &str, access: &Access) -> bool {
     let resource = access.resource_and_subresource();
     let any_of = format!("*/{}", access.subresource);
     let holds = |words: &Option<Vec<String>>, sought: &[&str]| {
         words.iter().flatten().any(|word| word == "*" || sought.contains(&word.as_str()))
     };
-    access.namespace.is_some()
+    access.namespace.as_deref() == Some(namespace)
         && rules.iter().any(|rule| {
             holds(&rule.api_groups, &[&access.group])
                 && holds(&rule.resources, &[&resource, &any_of])
@@ -187,14 +187,18 @@ mod tests {
     fn rules_are_read_as_the_api_server_reads_them() {
         let rules = |rule: Value| vec![serde_json::from_value::<PolicyRule>(rule).unwrap()];
         let pods = rules(json!({"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}));
-        assert!(allows(&pods, &access("get", "pods", None)));
-        assert!(!allows(&pods, &access("create", "pods", None)));
-        assert!(!allows(&pods, &Access::on("get", "", "pods")), "a RoleBinding gives nothing cluster-wide");
+        assert!(allows(&pods, "cf-acme", &access("get", "pods", None)));
+        assert!(!allows(&pods, "cf-acme", &access("create", "pods", None)));
+        assert!(!allows(&pods, "cf-acme", &Access::on("get", "", "pods")), "a RoleBinding gives nothing cluster-wide");
+        assert!(!allows(&pods, "cf-beta", &access("get", "pods", None)), "nor in another namespace");
         let log = Access { subresource: "log".into(), ..access("get", "pods", None) };
-        assert!(!allows(&pods, &log));
-        assert!(allows(&rules(json!({"apiGroups": ["*"], "resources": ["*/log"], "verbs": ["*"]})), &log));
+        assert!(!allows(&pods, "cf-acme", &log));
+        assert!(allows(&rules(json!({"apiGroups": ["*"], "resources": ["*/log"], "verbs": ["*"]})), "cf-acme", &log));
         let named = rules(json!({"apiGroups": [""], "resources": ["pods"], "verbs": ["get"], "resourceNames": ["a"]}));
-        assert!(allows(&named, &access("get", "pods", Some("a"))));
-        assert!(!allows(&named, &access("get", "pods", Some("b"))) && !allows(&named, &access("get", "pods", None)));
+        assert!(allows(&named, "cf-acme", &access("get", "pods", Some("a"))));
+        assert!(
+            !allows(&named, "cf-acme", &access("get", "pods", Some("b")))
+                && !allows(&named, "cf-acme", &access("get", "pods", None))
+        );
     }
 }

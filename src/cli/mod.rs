@@ -2,6 +2,7 @@
 
 mod check;
 mod connection;
+mod probe;
 mod retention;
 pub mod signing_key;
 mod verify;
@@ -88,6 +89,8 @@ enum Command {
     Retention(retention::Retention),
     /// Ask the Multi-Tenancy Benchmark of one live tenant, and store nothing
     Check(check::Check),
+    /// Send packets between the probe's pods, as those pods do it
+    Probe(probe::Probe),
     /// Print a Secret with a fresh key that signs erasure certificates
     SigningKey,
 }
@@ -114,6 +117,9 @@ struct Manifests {
     /// that is there, no pod starts in the operator's namespace
     #[arg(long, env = "CLOUDFARM_CONFIG")]
     config: Option<PathBuf>,
+    /// Print what the probe of the network plugin needs besides its pods, instead
+    #[arg(long, conflicts_with = "config")]
+    probe: bool,
 }
 
 #[derive(Debug, Args)]
@@ -191,6 +197,7 @@ impl Cli {
             Command::Verify(verify) => verify.run(),
             Command::Retention(retention) => Box::pin(retention.run()).await,
             Command::Check(check) => Box::pin(check.run()).await,
+            Command::Probe(probe) => Box::pin(probe.run()).await,
             Command::SigningKey => signing_key::run(),
         }
     }
@@ -213,6 +220,9 @@ impl Run {
 
 impl Manifests {
     fn run(self) -> Result<(), Failure> {
+        if self.probe {
+            return print(&yaml_documents(&install::probe())?);
+        }
         let mut all = install::manifests();
         if let Some(file) = &self.config {
             let config = Config::load(file).map_err(|error| Failure::new(exit::INPUT, error))?;

@@ -10,6 +10,7 @@ mod managed;
 pub mod object;
 pub mod observed;
 pub mod people;
+pub mod probe;
 mod prune;
 pub mod status;
 pub mod trial;

@@ -169,7 +169,7 @@ impl Look<'_> {
     async fn may(&self, subject: &Subject, access: &Access) -> Result<bool, WriteError> {
         let (user, groups) = match subject {
             Subject::SignedIn { user, groups, .. } => (user, groups),
-            Subject::Role { rules, .. } => return Ok(subjects::allows(rules, access)),
+            Subject::Role { rules, .. } => return Ok(subjects::allows(rules, &self.customer(), access)),
         };
         let attributes = ResourceAttributes {
             verb: Some(access.verb.clone()),
