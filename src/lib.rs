@@ -9,14 +9,18 @@
 //! 4. [`cluster`] is the only module that writes to the API server.
 //! 5. [`operator`] is everything around it: start-up, watches, queues, lease, metrics, clock.
 //! 6. [`render`] runs the pure steps without a cluster; [`install`] is what a cluster needs besides the CRDs.
-//! 7. [`evidence`] is the proof that data is gone: signed certificates in a chain, checked without a cluster.
+//! 7. [`check`] judges one live tenant by the Multi-Tenancy Benchmark.
+//! 8. [`probe`] sends packets, to see whether the network plugin obeys the policies.
+//! 9. [`evidence`] is the proof that data is gone: signed certificates in a chain, checked without a cluster.
 #![forbid(unsafe_code)]
 
 pub mod api;
 pub mod foreign;
 
+pub mod check;
 pub mod evidence;
 pub mod network;
+pub mod probe;
 pub mod purge;
 pub mod retention;
 pub mod tenant;

@@ -39,12 +39,16 @@ fn is_pure(path: &Path) -> bool {
         "lifecycle.rs",
         "conditions.rs",
         "next.rs",
+        "probe.rs",
     ];
     let purge = ["gate.rs", "look.rs", "plan.rs", "classify.rs", "certificate.rs", "rolling.rs"];
+    let probe = ["flows.rs", "walls.rs", "report.rs"];
+    let of_probe = parts.get(1).is_some_and(|folder| folder == "probe");
     let of_purge = parts.get(1).is_some_and(|folder| folder == "purge");
     kind && parts.get(2).is_some_and(|step| steps.contains(&step.as_str()))
         || of_purge && parts.get(2).is_some_and(|step| purge.contains(&step.as_str()))
-        || parts.get(1).is_some_and(|folder| ["api", "evidence"].contains(&folder.as_str()))
+        || of_probe && parts.get(2).is_some_and(|step| probe.contains(&step.as_str()))
+        || parts.get(1).is_some_and(|folder| ["api", "evidence", "check"].contains(&folder.as_str()))
 }
 
 #[test]

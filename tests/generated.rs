@@ -21,13 +21,13 @@ fn the_crds_and_their_reference_are_those_of_the_types() {
 
 #[test]
 fn the_installed_manifests_are_those_of_the_code() {
-    let documents: Vec<String> = cloudfarm::install::manifests()
-        .iter()
-        .map(|manifest| serde_saphyr::to_string(manifest).expect("YAML"))
-        .collect();
-    let generated = format!("---\n{}", documents.join("---\n"));
-    let file = "charts/cloudfarm/generated/manifests.yaml";
-    assert!(committed(file) == generated, "{file} is stale: run `make generate` and commit");
+    for (name, manifests) in [("manifests", cloudfarm::install::manifests()), ("probe", cloudfarm::install::probe())] {
+        let documents: Vec<String> =
+            manifests.iter().map(|manifest| serde_saphyr::to_string(manifest).expect("YAML")).collect();
+        let generated = format!("---\n{}", documents.join("---\n"));
+        let file = format!("charts/cloudfarm/generated/{name}.yaml");
+        assert!(committed(&file) == generated, "{file} is stale: run `make generate` and commit");
+    }
 }
 
 #[test]

@@ -15,6 +15,8 @@ mod image;
 mod installation;
 #[path = "node/newcomer.rs"]
 mod newcomer;
+#[path = "node/probe.rs"]
+mod probe;
 #[path = "node/purge.rs"]
 mod purge;
 #[path = "node/replicas.rs"]

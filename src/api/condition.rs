@@ -83,6 +83,12 @@ pub enum Reason {
     NotYetSupported,
     /// Nobody has looked yet; never taken for "good".
     NotMeasured,
+    /// Packets were sent, and went where the rules say.
+    Measured,
+    /// Packets were sent, and did not go as the rules say.
+    NotEnforced,
+    /// Nobody has looked for some time.
+    ProbeStale,
     /// A rule reaches only addresses that no tenant may reach.
     RuleRefused,
     /// The namespace of this object belongs to no Tenant.

@@ -356,34 +356,34 @@ pub struct TenantNetworkStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub vlan_lease: Option<String>,
-    /// What was measured with connections, where the probe is installed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub probe: Option<Probe>,
     /// Is everything in the cluster as this network wants it?
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consistent: Option<bool>,
     /// Rules that are written, both directions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<i64>,
+    /// What the probe last measured of the network plugin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions_schema")]
     pub conditions: Vec<Condition>,
 }
 
-/// What connections showed, against what the policies say.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+/// One measurement of the network plugin, by packets between the probe's own pods under policies like a tenant's.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct Probe {
-    /// Since when the result is this one.
-    pub at: Option<Time>,
-    /// Connections that were expected to pass and did.
-    #[serde(default)]
+    /// When this result was first seen.
+    pub at: Time,
+    /// Flows that were open, as they should be.
+    #[schemars(range(min = 0))]
     pub allowed: i64,
-    /// Connections that were expected to be refused and were.
-    #[serde(default)]
+    /// Flows that were closed, as they should be.
+    #[schemars(range(min = 0))]
     pub denied: i64,
-    /// Connections that went otherwise than expected, in words; the first 8.
+    /// The first flows that were otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 8), inner(length(max = 256)))]
+    #[schemars(length(max = 16), inner(length(max = 512)))]
     pub unexpected: Vec<String>,
 }
 

@@ -1,5 +1,8 @@
 //! The commands people type. Flags are also environment variables; exit codes are in [`exit`].
 
+mod check;
+mod connection;
+mod probe;
 mod retention;
 pub mod signing_key;
 mod verify;
@@ -33,7 +36,10 @@ pub mod exit {
     /// The cluster cannot be reached, or the operator lost a watch. (2 is clap's: wrong usage.)
     pub const CLUSTER: u8 = 3;
     /// A purge was refused and nothing was deleted; or the API server refused a person's change, and nothing changed.
+    /// Or a check of a tenant failed.
     pub const REFUSED: u8 = 4;
+    /// No check of a tenant failed, and not every one could be judged.
+    pub const UNKNOWN: u8 = 5;
 }
 
 /// Isolated VM environments on Kubernetes whose promises are made true, or reported as not true.
@@ -43,7 +49,8 @@ pub mod exit {
     version,
     about,
     after_help = "Exit codes: 0 done; 1 manifest, config or certificate wrong; 2 wrong usage; \
-3 cluster not reachable, or a watch lost; 4 purge or change refused.\nRUST_LOG selects what is logged, for instance RUST_LOG=cloudfarm=debug."
+3 cluster not reachable, or a watch lost; 4 purge or change refused, or a check failed; 5 a check could not be judged.\n\
+RUST_LOG selects what is logged, for instance RUST_LOG=cloudfarm=debug."
 )]
 pub struct Cli {
     /// Log lines for people or as JSON
@@ -80,6 +87,10 @@ enum Command {
     Verify(verify::Verify),
     /// Look at what a Retention will erase, hold it, release it, approve it
     Retention(retention::Retention),
+    /// Ask the Multi-Tenancy Benchmark of one live tenant, and store nothing
+    Check(check::Check),
+    /// Send packets between the probe's pods, as those pods do it
+    Probe(probe::Probe),
     /// Print a Secret with a fresh key that signs erasure certificates
     SigningKey,
 }
@@ -106,6 +117,9 @@ struct Manifests {
     /// that is there, no pod starts in the operator's namespace
     #[arg(long, env = "CLOUDFARM_CONFIG")]
     config: Option<PathBuf>,
+    /// Print what the probe of the network plugin needs besides its pods, instead
+    #[arg(long, conflicts_with = "config")]
+    probe: bool,
 }
 
 #[derive(Debug, Args)]
@@ -182,6 +196,8 @@ impl Cli {
             Command::Purge(purge) => Box::pin(purge.run()).await,
             Command::Verify(verify) => verify.run(),
             Command::Retention(retention) => Box::pin(retention.run()).await,
+            Command::Check(check) => Box::pin(check.run()).await,
+            Command::Probe(probe) => Box::pin(probe.run()).await,
             Command::SigningKey => signing_key::run(),
         }
     }
@@ -204,6 +220,9 @@ impl Run {
 
 impl Manifests {
     fn run(self) -> Result<(), Failure> {
+        if self.probe {
+            return print(&yaml_documents(&install::probe())?);
+        }
         let mut all = install::manifests();
         if let Some(file) = &self.config {
             let config = Config::load(file).map_err(|error| Failure::new(exit::INPUT, error))?;

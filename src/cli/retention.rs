@@ -6,19 +6,16 @@ mod plan;
 mod status;
 mod text;
 
-use std::path::PathBuf;
-
 use clap::{Args, Subcommand};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::api::{ApiResource, DynamicObject, ListParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, Config, ResourceExt};
+use kube::{Api, Client, ResourceExt};
 
+use super::connection::Connection;
 use super::{Failure, exit, printable};
 use crate::api::retention;
 use crate::cluster::people::Person;
 use crate::cluster::write::WriteError;
-use crate::operator::client_config;
 use crate::operator::clock::Clock;
 use crate::purge::foresight::{Foresight, foresee};
 use crate::purge::live::Live;
@@ -41,16 +38,6 @@ pub struct Retention {
     connection: Connection,
     #[command(subcommand)]
     command: Command,
-}
-
-#[derive(Debug, Args)]
-struct Connection {
-    /// Kubeconfig file; otherwise that of KUBECONFIG, or ~/.kube/config
-    #[arg(long, global = true, value_name = "FILE")]
-    kubeconfig: Option<PathBuf>,
-    /// Context of the kubeconfig; otherwise its current one
-    #[arg(long, global = true, value_name = "NAME")]
-    context: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -95,17 +82,7 @@ struct Found {
 
 impl Desk {
     async fn at(connection: &Connection) -> Result<Self, Failure> {
-        // A second call finds the provider installed; that is the same provider.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let unusable = |error: &dyn std::fmt::Display| Failure::new(exit::CLUSTER, format!("kubeconfig: {error}"));
-        let kubeconfig = match &connection.kubeconfig {
-            Some(file) => Kubeconfig::read_from(file),
-            None => Kubeconfig::read(),
-        };
-        let options = KubeConfigOptions { context: connection.context.clone(), ..KubeConfigOptions::default() };
-        let kubeconfig = kubeconfig.map_err(|error| unusable(&error))?;
-        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| unusable(&error))?;
-        let client = Client::try_from(client_config(config)).map_err(|error| unusable(&error))?;
+        let client = connection.client().await?;
         Ok(Self { person: Person::new(client.clone()), client, clock: Clock::default() })
     }
 

@@ -10,8 +10,10 @@ mod managed;
 pub mod object;
 pub mod observed;
 pub mod people;
+pub mod probe;
 mod prune;
 pub mod status;
+pub mod trial;
 pub mod write;
 
 use std::collections::BTreeSet;

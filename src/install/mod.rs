@@ -3,11 +3,15 @@
 
 mod objects;
 mod policies;
+mod probe;
 mod roles;
 
 use serde_json::{Value, json};
 
 use crate::operator::config::{Config, Purge, Storage};
+
+pub use probe::probe;
+pub use roles::TENANT_ROLES;
 
 /// Namespace of the operator, its lease and the purge CronJobs.
 pub const NAMESPACE: &str = "cloudfarm-system";

@@ -17,7 +17,7 @@ pub fn objects() -> Vec<Value> {
     ]
 }
 
-fn namespace(name: &str) -> Value {
+pub fn namespace(name: &str) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Namespace",

@@ -7,6 +7,7 @@
 pub mod desired;
 pub mod non_empty;
 pub mod observe;
+pub mod probe;
 pub mod reach;
 pub mod rules;
 #[cfg(test)]
@@ -26,5 +27,5 @@ pub async fn reconcile(network: TenantNetwork, context: Arc<Context>) -> Result<
     let plan = desired::desired(&snapshot);
     let applied = context.cluster.apply(&plan.desired).await;
     let status = status::status(&snapshot, &plan, &applied);
-    context.report(&snapshot.network, &status, &applied, None).await
+    context.report(&snapshot.network, &status, &applied, probe::next_change(&snapshot)).await
 }

@@ -15,6 +15,7 @@ use crate::cluster::object::{Kind, Observation, Reference};
 use crate::operator::config::Config;
 use crate::operator::context::Context;
 use crate::operator::stores::OfTenant;
+use crate::probe::report::Report;
 
 /// A TenantNetwork and the world around it at one instant.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct NetworkSnapshot {
     /// Other TenantNetworks of the same tenant.
     pub siblings: BTreeSet<String>,
     pub observed: BTreeMap<Reference, Observation>,
+    /// The probe's last report, if one can be read.
+    pub probe: Option<Report>,
     pub now: Timestamp,
 }
 
@@ -70,6 +73,7 @@ pub fn observe(context: &Context, network: TenantNetwork) -> NetworkSnapshot {
             .filter(|sibling| *sibling != name)
             .collect(),
         observed,
+        probe: context.stores.probe(),
         now: context.clock.now(),
         network,
     }

@@ -34,6 +34,7 @@ pub fn dmz(spec: &Value) -> NetworkSnapshot {
         config: Arc::new(config()),
         siblings: BTreeSet::from(["internal".to_owned()]),
         observed: BTreeMap::new(),
+        probe: None,
         now: Timestamp::UNIX_EPOCH,
     }
 }

@@ -5,6 +5,7 @@ use kube::ResourceExt;
 
 use super::desired::Plan;
 use super::observe::NetworkSnapshot;
+use super::probe;
 use super::rules::Refused;
 use crate::api::condition::{ConditionType, Reason, Status, Verdict, merge};
 use crate::api::tenant_network::{Backend, DnsMode, MadeObject, NetworkType, TenantNetworkStatus};
@@ -22,8 +23,13 @@ impl Conditions for TenantNetworkStatus {
 pub fn status(snapshot: &NetworkSnapshot, plan: &Plan, applied: &Applied) -> TenantNetworkStatus {
     let spec = &snapshot.network.spec;
     let name = snapshot.network.name_any();
-    let mut verdicts =
-        vec![backend(snapshot), rules(snapshot, plan, applied), enforced(plan), not_yet_enforced(snapshot)];
+    let policies = plan.desired.objects().next().is_some();
+    let mut verdicts = vec![
+        backend(snapshot),
+        rules(snapshot, plan, applied),
+        probe::enforced(snapshot, policies),
+        not_yet_enforced(snapshot),
+    ];
     let stalled = stalled(plan, applied);
     verdicts.push(ready(snapshot, &verdicts, &stalled));
     verdicts.push(stalled);
@@ -45,9 +51,9 @@ pub fn status(snapshot: &NetworkSnapshot, plan: &Plan, applied: &Applied) -> Ten
             .collect(),
         attached_vms: tenant.vms.into_iter().filter(|(_, networks)| attached(networks)).map(|(vm, _)| vm).collect(),
         vlan_lease: None,
-        probe: None,
         consistent: None,
         rules: i64::try_from(spec.ingress.len() + spec.egress.len()).ok(),
+        probe: probe::told(snapshot, policies),
         conditions: merge(previous, &verdicts, snapshot.network.metadata.generation, snapshot.now),
     }
 }
@@ -97,16 +103,6 @@ fn homeless(snapshot: &NetworkSnapshot, type_: ConditionType) -> Option<Verdict>
     }
     let message = format!("namespace {namespace:?} is not the Tenant's yet; its NamespacesReady says what is missing");
     (!snapshot.home_ready).then(|| Verdict::bad(type_, Reason::Progressing, message))
-}
-
-/// Policies are objects until packets have been measured.
-fn enforced(plan: &Plan) -> Verdict {
-    let message = if plan.desired.objects().next().is_some() {
-        "whether the network plugin obeys the policies is not measured by this version"
-    } else {
-        "no policy is wanted, so there is nothing to measure"
-    };
-    Verdict::new(ConditionType::RulesEnforced, Status::Unknown, Reason::NotMeasured, message)
 }
 
 /// What is written in the spec and has no effect in this version.

@@ -13,6 +13,7 @@ use crate::api::retention::{PurgeState, Retention};
 use crate::api::tenant::Tenant;
 use crate::api::tenant_network::TenantNetwork;
 use crate::foreign::instancetype::Size;
+use crate::probe::report::Report;
 
 /// A declaration that may be undecodable without harming its neighbours (I14).
 pub type Guarded<K> = DeserializeGuard<K>;
@@ -23,6 +24,7 @@ pub struct Stores {
     pub networks: Declared<TenantNetwork>,
     pub retentions: Declared<Retention>,
     instancetypes: RwLock<Arc<BTreeMap<String, Size>>>,
+    probe: RwLock<Option<Report>>,
 }
 
 /// One declared kind: its reflector's store and an index by tenant.
@@ -44,6 +46,7 @@ impl Stores {
             networks: Declared::new(networks),
             retentions: Declared::new(retentions),
             instancetypes: RwLock::default(),
+            probe: RwLock::default(),
         }
     }
 
@@ -88,6 +91,20 @@ impl Stores {
         let mut current = self.instancetypes.write().unwrap_or_else(PoisonError::into_inner);
         let changed = **current != sizes;
         *current = Arc::new(sizes);
+        changed
+    }
+
+    /// The probe's last report, if one can be read.
+    #[must_use]
+    pub fn probe(&self) -> Option<Report> {
+        self.probe.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces the probe's report; tells whether it is another one.
+    pub fn set_probe(&self, report: Option<Report>) -> bool {
+        let mut current = self.probe.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = *current != report;
+        *current = report;
         changed
     }
 }

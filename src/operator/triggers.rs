@@ -154,6 +154,11 @@ impl Triggers {
         self.tenants.send(stores.tenants.all());
     }
 
+    /// Every TenantNetwork: the probe said something.
+    pub fn all_networks(&self, stores: &Stores) {
+        self.networks.send(stores.networks.all());
+    }
+
     /// The Tenant itself.
     pub fn tenant(&self, tenant: &str) {
         self.tenants.send([ObjectRef::new(tenant)]);

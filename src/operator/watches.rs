@@ -44,6 +44,8 @@ use crate::foreign::network_attachment_definition::NetworkAttachmentDefinition;
 use crate::foreign::user_defined_network::{ClusterUserDefinedNetwork, UserDefinedNetwork};
 use crate::foreign::virtual_machine::VirtualMachine;
 use crate::install::EVIDENCE_NAMESPACE;
+use crate::probe;
+use crate::probe::report::Report;
 
 /// The CRD whose objects say how big an instance type is.
 const INSTANCETYPE_CRD: &str = "virtualmachineclusterinstancetypes.instancetype.kubevirt.io";
@@ -87,6 +89,8 @@ pub fn start(client: &Client, context: &Arc<Context>, writers: Writers) -> JoinS
     tasks.spawn(managed::<Service>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<CronJob>(Api::namespaced(client.clone(), &context.config.purge.namespace), context.clone()));
     tasks.spawn(managed::<ConfigMap>(Api::namespaced(client.clone(), EVIDENCE_NAMESPACE), context.clone()));
+    context.neighbours.awaited(probe::NAME);
+    tasks.spawn(probe_report(Api::namespaced(client.clone(), EVIDENCE_NAMESPACE), context.clone()));
     tasks.spawn(neighbours(client.clone(), context.clone()));
     tasks
 }
@@ -246,6 +250,38 @@ fn reduced<K: Managed>(object: DeserializeGuard<K>) -> Option<Observation> {
             None
         }
     }
+}
+
+/// Watches the one ConfigMap into which the probe writes, whoever made it. No pass runs before it was looked for, so that a
+/// restart does not forget for a moment what was measured.
+async fn probe_report(api: Api<ConfigMap>, context: Arc<Context>) -> &'static str {
+    let events = watcher(api, watcher::Config::default().fields(&format!("metadata.name={}", probe::NAME)));
+    let mut events = std::pin::pin!(events.backoff(patience()));
+    let mut listed = None;
+    while let Some(event) = events.next().await {
+        let report = match event {
+            Ok(Event::Init) => {
+                listed = None;
+                continue;
+            }
+            Ok(Event::InitApply(report)) => {
+                listed = Report::read(&report.data.unwrap_or_default());
+                continue;
+            }
+            Ok(Event::InitDone) => listed.take(),
+            Ok(Event::Apply(report)) => Report::read(&report.data.unwrap_or_default()),
+            Ok(Event::Delete(_)) => None,
+            Err(error) => {
+                trouble(&context, "ConfigMap", &error);
+                continue;
+            }
+        };
+        context.neighbours.settled(probe::NAME);
+        if context.stores.set_probe(report) {
+            context.triggers.all_networks(&context.stores);
+        }
+    }
+    "the watch of the probe's report"
 }
 
 /// Watches CRDs, and neighbours' kinds while their CRDs exist.

@@ -69,7 +69,15 @@ pub fn render(files: &[PathBuf], config: Config) -> Result<Rendered, read::Mista
     if !mistakes.is_empty() {
         return Err(read::Mistakes(mistakes));
     }
-    World::of(&documents).map(|world| world.render(&Arc::new(config)))
+    render_documents(&documents, &Arc::new(config))
+}
+
+/// Renders what was read, or made.
+///
+/// # Errors
+/// A document is not what its kind says it is.
+pub fn render_documents(documents: &[Document], config: &Arc<Config>) -> Result<Rendered, read::Mistakes> {
+    World::of(documents).map(|world| world.render(config))
 }
 
 /// What the manifests declare.
@@ -213,6 +221,7 @@ impl World {
             config: config.clone(),
             siblings: self.networks_of(tenant).map(ResourceExt::name_any).filter(|sibling| *sibling != name).collect(),
             observed: BTreeMap::new(),
+            probe: None,
             now: Timestamp::UNIX_EPOCH,
         };
         let plan = network::desired::desired(&snapshot);

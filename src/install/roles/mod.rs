@@ -42,7 +42,7 @@ fn cluster_role_binding(name: &str) -> Value {
     })
 }
 
-fn role(namespace: &str, name: &str, rules: &[Value]) -> Value {
+pub fn role(namespace: &str, name: &str, rules: &[Value]) -> Value {
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",
@@ -67,6 +67,6 @@ fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
 }
 
 /// A rule about objects of these names only.
-fn named(group: &str, resources: &[&str], names: &[&str], verbs: &[&str]) -> Value {
+pub fn named(group: &str, resources: &[&str], names: &[&str], verbs: &[&str]) -> Value {
     json!({"apiGroups": [group], "resources": resources, "resourceNames": names, "verbs": verbs})
 }
