@@ -39,17 +39,30 @@ use tokio::sync::Mutex;
 /// Runs a test on the bed when no other does, with the policies of the tenants enforced.
 ///
 /// The first turn sees that without an enforcer everything is open: else a listener that is not there would pass for a
-/// wall.
+/// wall. After a test that failed the bed is put in order.
 fn in_turn(test: impl AsyncFnOnce(&'static Bed) + Send) {
-    static TURN: Mutex<bool> = Mutex::const_new(false);
+    static TURN: Mutex<State> = Mutex::const_new(State::Open);
     Bed::shared().within(async |bed: &'static Bed| {
-        let mut enforced = TURN.lock().await;
-        if !*enforced {
+        let mut state = TURN.lock().await;
+        if *state == State::Open {
             matrix::without_an_enforcer_everything_is_open(bed);
             bed.enforce();
-            matrix::settled(bed).await;
-            *enforced = true;
         }
+        if *state != State::InOrder {
+            bed.put_in_order().await;
+            matrix::settled(bed).await;
+        }
+        *state = State::InUse;
         test(bed).await;
+        *state = State::InOrder;
     });
+}
+
+#[derive(PartialEq)]
+enum State {
+    /// Nobody enforces anything yet.
+    Open,
+    InOrder,
+    /// By a test; still so when the next one comes, if that test failed.
+    InUse,
 }

@@ -4,7 +4,7 @@
 //! the labels that the operator wrote into the VirtualMachine; not one of these is written here.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -34,6 +34,10 @@ pub struct Bed {
     pub operator: Mutex<Option<Replica>>,
     /// Everybody in the matrix, by name.
     pub places: BTreeMap<String, Arc<Place>>,
+    /// The API server by each of its addresses, with the port.
+    pub api_servers: Vec<(Arc<Place>, u16)>,
+    /// Where a Service leads to acme's web-1: its own address, and a port of the node.
+    pub exposed: Vec<SocketAddr>,
     /// What was declared and stays so between tests.
     pub manifests: Vec<Value>,
     /// Number of the next pod.
@@ -56,11 +60,15 @@ impl Bed {
                 admin,
                 operator: Mutex::default(),
                 places: BTreeMap::new(),
+                api_servers: Vec::new(),
+                exposed: Vec::new(),
                 manifests: tenants::manifests(),
                 next: AtomicU8::new(10),
             };
             let places = bed.within(async |bed| bed.furnish().await);
             bed.places = places.into_iter().map(|place| (place.name.clone(), place)).collect();
+            bed.api_servers = bed.within(async |bed| bed.api_servers());
+            bed.exposed = bed.within(async |bed| bed.expose(&bed.places["cf-acme/web-1"]));
             bed
         })
     }
@@ -88,6 +96,36 @@ impl Bed {
         world::apply(plane, &[json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "nobodys"}})]);
         places.push(self.pod("nobodys", "impostor", Who::Outside, &labels).await);
         places
+    }
+
+    fn api_servers(&self) -> Vec<(Arc<Place>, u16)> {
+        let slice = self.node.object("endpointslice", "default", "kubernetes");
+        let port = slice["ports"][0]["port"].as_u64().and_then(|port| port.try_into().ok()).expect("a port");
+        let place = |name: &str, address: &str| {
+            Arc::new(Place::named(name, self.node.network(), vec![address.parse().expect("an address")]))
+        };
+        vec![(place("API server", ADDRESS), port), (place("Service kubernetes", "10.96.0.1"), 443)]
+    }
+
+    /// Makes a Service that leads to a pod, in a namespace of nobody's: a tenant's quota lets none in.
+    fn expose(&self, place: &Place) -> Vec<SocketAddr> {
+        let port = json!({"name": "https", "port": 443, "protocol": "TCP"});
+        let mut outer = port.clone();
+        outer["nodePort"] = json!(30_443);
+        let labels = json!({"kubernetes.io/service-name": "web"});
+        world::apply(
+            &self.node.plane,
+            &[
+                json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "nobodys"},
+                "spec": {"type": "NodePort", "externalTrafficPolicy": "Local", "ports": [outer]}}),
+                json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+                "metadata": {"name": "web", "namespace": "nobodys", "labels": labels}, "ports": [port],
+                "endpoints": [{"addresses": [place.addresses[0]], "nodeName": "node", "conditions": {"ready": true}}]}),
+            ],
+        );
+        let service = self.node.object("service", "nobodys", "web");
+        let own = service["spec"]["clusterIP"].as_str().and_then(|ip| ip.parse().ok()).expect("an address");
+        vec![SocketAddr::new(own, 443), SocketAddr::new(ADDRESS.parse().expect("an address"), 30_443)]
     }
 
     /// Starts an operator, which leads when this returns.
@@ -179,6 +217,15 @@ impl Bed {
 
     pub fn api_of_pods(&self, namespace: &str) -> Api<kube::api::DynamicObject> {
         Api::namespaced_with(self.admin.clone(), namespace, &world::resource("", "v1", "Pod", "pods"))
+    }
+
+    /// What tests begin with: an operator, and what was declared.
+    pub async fn put_in_order(&self) {
+        let mut operator = self.operator.lock().await;
+        if operator.is_none() {
+            *operator = Some(self.new_operator().await);
+        }
+        world::apply(&self.node.plane, &self.manifests);
     }
 
     /// Lets NetworkPolicies be enforced from now on.

@@ -21,16 +21,33 @@ pub struct Cell {
     pub target: IpAddr,
     pub protocol: &'static str,
     pub port: u16,
+    /// What is dialed instead of the target: a Service that leads to it.
+    pub by: Option<SocketAddr>,
+    /// Says the other end something? The API server waits for its caller to begin.
+    pub is_answered: bool,
 }
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let family = if self.target.is_ipv4() { "IPv4" } else { "IPv6" };
-        write!(f, "{} -> {} {} {} {family}", self.from.name, self.to.name, self.protocol, self.port)
+        write!(f, "{} -> {} {} {} {family}", self.from.name, self.to.name, self.protocol, self.port)?;
+        self.by.map_or(Ok(()), |by| write!(f, " by {by}"))
     }
 }
 
 impl Cell {
+    /// From one place to another, between the addresses of this one's family.
+    pub fn between(
+        from: &Arc<Place>,
+        source: IpAddr,
+        to: &Arc<Place>,
+        protocol: &'static str,
+        port: u16,
+    ) -> Option<Self> {
+        let target = to.address(source)?;
+        Some(Self { from: from.clone(), source, to: to.clone(), target, protocol, port, by: None, is_answered: true })
+    }
+
     /// Does the evaluator let it pass?
     pub fn expected(&self, declared: &Declared) -> bool {
         let (from, to) = self.ends();
@@ -46,15 +63,16 @@ impl Cell {
         Try {
             from: &self.from,
             source: self.source,
-            to: SocketAddr::new(self.target, self.port),
+            to: self.by.unwrap_or(SocketAddr::new(self.target, self.port)),
             protocol: self.protocol,
-            is_answered: true,
+            is_answered: self.is_answered,
         }
     }
 
     /// Open means: answered by the right pod, which saw the true source.
     pub fn is_right(&self, answer: &Answer, open: bool) -> bool {
         match answer {
+            Answer::Open(_) if !self.is_answered => open,
             Answer::Open(said) => open && *said == format!("{} {} {}", self.to.name, self.port, self.source),
             Answer::Refused => !open,
             Answer::Odd(_) => false,
@@ -71,11 +89,28 @@ pub fn cells(places: &[&Arc<Place>]) -> Vec<Cell> {
     let mut all = Vec::new();
     for (from, to) in pairs {
         for source in from.addresses.iter().copied() {
-            let Some(target) = to.address(source) else { continue };
-            for (protocol, port) in ["TCP", "UDP"].into_iter().flat_map(|protocol| PORTS.map(|port| (protocol, port))) {
-                all.push(Cell { from: from.clone(), source, to: to.clone(), target, protocol, port });
+            for protocol in ["TCP", "UDP"] {
+                all.extend(PORTS.iter().filter_map(|port| Cell::between(from, source, to, protocol, *port)));
             }
         }
+    }
+    all
+}
+
+/// What every pod may try besides: the API server by its own and its Service's address, and Services that lead to a VM.
+pub fn services(bed: &Bed) -> Vec<Cell> {
+    let mut all = Vec::new();
+    for from in bed.places.values().filter(|place| place.name != "node") {
+        let tcp = |to, port| Cell::between(from, from.addresses[0], to, "TCP", port).expect("IPv4");
+        if from.name.contains('/') {
+            for (server, port) in &bed.api_servers {
+                all.push(Cell { is_answered: false, ..tcp(server, *port) });
+            }
+        }
+        let web = &bed.places["cf-acme/web-1"];
+        // From outside a Service's own address is translated, so that the answer tells another source.
+        let by = bed.exposed.iter().filter(|by| from.name.contains('/') || by.port() >= 30_000);
+        all.extend(by.filter(|_| from.name != web.name).map(|by| Cell { by: Some(*by), ..tcp(web, 443) }));
     }
     all
 }

@@ -51,9 +51,9 @@ fn a_tenant_that_is_purged_stays_closed_until_its_last_pod_is_gone() {
         let sampler = Sampler::start(bed, shut).await;
         let both = async { tokio::join!(stop_when_told(bed, &app), stop_when_told(bed, &reports)) };
         let (certificate, _) = tokio::join!(leaver.purged(), both);
-        let sampled = sampler.end(&declared);
-        sampled.tell("a purge");
+        let seen = sampler.end(&declared);
+        seen.tell("a purge");
         assert_eq!(certificate.tenant, "leaver");
-        assert!(sampled.ours.is_empty() && sampled.enforcers.is_empty(), "{:?} {:?}", sampled.ours, sampled.enforcers);
+        assert!(seen.ours.is_empty() && seen.enforcers.is_empty(), "{:?} {:?}", seen.ours, seen.enforcers);
     });
 }

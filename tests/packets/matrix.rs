@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::bed::Bed;
-use super::cells::{Cell, cells, differences, judge, observe, told};
+use super::cells::{Cell, cells, differences, judge, observe, services, told};
 use super::evaluator::Declared;
 use super::places::Place;
 use super::probing::Answer;
 use super::support::eventually;
 
-/// Everybody to everybody.
+/// Everybody to everybody, and to the API server and Services.
 pub fn all(bed: &Bed) -> Vec<Cell> {
-    cells(&bed.places.values().collect::<Vec<&Arc<Place>>>())
+    [cells(&bed.places.values().collect::<Vec<&Arc<Place>>>()), services(bed)].concat()
 }
 
 /// Policies that nobody enforces close nothing.
@@ -28,17 +28,27 @@ pub fn without_an_enforcer_everything_is_open(bed: &Bed) {
 /// Waits until packets agree with what was declared: a change of rules takes an enforcer a moment, and each family another.
 pub async fn settled(bed: &Bed) {
     let (all, declared) = (all(bed), bed.declared());
-    let expected: Vec<bool> = all.iter().map(|cell| cell.expected(&declared)).collect();
+    let last = Last(std::sync::Mutex::default());
     eventually("packets to pass as it was declared", || {
         let observed = observe(&all);
-        let wrong = all.iter().zip(&expected).zip(&observed);
-        let wrong = wrong.filter(|((cell, expected), answer)| !cell.is_right(answer, **expected)).count();
-        if wrong > 0 {
-            println!("not yet as declared: {wrong} of {} cells", all.len());
-        }
-        async move { (wrong == 0).then_some(()) }
+        let wrong = all.iter().zip(&observed).filter(|(cell, answer)| !cell.is_right(answer, cell.expected(&declared)));
+        let wrong: Vec<String> = wrong.map(|(cell, answer)| format!("{cell}: packets {answer:?}")).collect();
+        let right = wrong.is_empty().then_some(());
+        *last.0.lock().expect("no panic while it was held") = wrong;
+        async move { right }
     })
     .await;
+}
+
+/// The cells that were wrong at last; told when a wait for them ends in a panic.
+struct Last(std::sync::Mutex<Vec<String>>);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", told(&self.0.lock().expect("no panic while it was held")));
+        }
+    }
 }
 
 /// Is every cell open, or every cell closed?

@@ -37,25 +37,22 @@ impl Place {
             .into_iter()
             .map(|(name, who, addresses)| {
                 let network = node.named_network(&short(&addresses));
-                let place =
-                    Self { name, who, addresses, network, servers: Mutex::default(), ended: AtomicBool::new(false) };
+                let place = Self { who, ..Self::named(&name, network, addresses) };
                 place.serve(&PORTS);
                 Arc::new(place)
             })
             .collect()
     }
 
+    /// Somebody without walls, who does not answer yet.
+    pub fn named(name: &str, network: File, addresses: Vec<IpAddr>) -> Self {
+        let (servers, ended) = (Mutex::default(), AtomicBool::new(false));
+        Self { name: name.to_owned(), who: Who::Outside, addresses, network, servers, ended }
+    }
+
     /// The node itself.
     pub fn of_the_node(node: &Node, addresses: Vec<IpAddr>) -> Arc<Self> {
-        let name = "node".to_owned();
-        let place = Self {
-            name,
-            who: Who::Outside,
-            addresses,
-            network: node.network(),
-            servers: Mutex::default(),
-            ended: AtomicBool::new(false),
-        };
+        let place = Self::named("node", node.network(), addresses);
         place.serve(&PORTS);
         Arc::new(place)
     }
@@ -105,28 +102,21 @@ fn short(addresses: &[IpAddr]) -> String {
 }
 
 fn plumbing(name: &str, addresses: &[IpAddr]) -> String {
-    let mut script = format!(
+    let (mut inside, mut routes) = (String::new(), String::new());
+    for address in addresses {
+        let (length, gateway, more) =
+            if address.is_ipv4() { (32, "169.254.1.1", "") } else { (128, "fe80::1", "nodad") };
+        inside.extend([
+            format!("address add {address}/{length} dev eth0 {more}\n"),
+            format!("route add {gateway} dev eth0\nroute add default via {gateway} dev eth0\n"),
+        ]);
+        routes.push_str(&["ip route add ", &address.to_string(), " dev ", name, "\n"].concat());
+    }
+    format!(
         "ip netns add {name}\nip link add {name} type veth peer name eth0 netns {name}\nip link set {name} up\n\
          ip address add 169.254.1.1/32 dev {name}\nip address add fe80::1/64 dev {name} nodad\n\
-         ip -n {name} -batch - <<END\nlink set lo up\nlink set eth0 up\n"
-    );
-    for address in addresses {
-        script += &match address {
-            IpAddr::V4(_) => format!(
-                "address add {address}/32 dev eth0\nroute add 169.254.1.1 dev eth0 scope link\n\
-                 route add default via 169.254.1.1 dev eth0\n"
-            ),
-            IpAddr::V6(_) => format!(
-                "address add {address}/128 dev eth0 nodad\nroute add fe80::1 dev eth0\n\
-                 route add default via fe80::1 dev eth0\n"
-            ),
-        };
-    }
-    script += "END\n";
-    for address in addresses {
-        script += &format!("ip route add {address} dev {name}\n");
-    }
-    script
+         ip -n {name} -batch - <<END\nlink set lo up\nlink set eth0 up\n{inside}END\n{routes}"
+    )
 }
 
 fn bound(address: SocketAddr) -> (std::net::TcpListener, std::net::UdpSocket) {

@@ -61,7 +61,7 @@ impl Sampler {
     }
 
     /// Forgets what was seen before.
-    pub fn from_now_on(&mut self) {
+    pub fn forget(&mut self) {
         self.since = Instant::now();
     }
 
@@ -129,8 +129,8 @@ fn homes(cell: &Cell, declared: &Declared) -> Vec<String> {
 }
 
 fn stood(walls: &BTreeMap<String, Vec<(Instant, bool)>>, home: &str, at: Instant) -> bool {
-    let before = walls.get(home).into_iter().flatten().filter(|(since, _)| *since <= at);
-    before.last().is_some_and(|(_, stands)| *stands)
+    let mut before = walls.get(home).into_iter().flatten().filter(|(since, _)| *since <= at);
+    before.next_back().is_some_and(|(_, stands)| *stands)
 }
 
 fn sample(cells: &[Cell], stop: &AtomicBool) -> (usize, Vec<(Instant, Cell)>) {
@@ -146,11 +146,14 @@ fn sample(cells: &[Cell], stop: &AtomicBool) -> (usize, Vec<(Instant, Cell)>) {
         }
         let now = pairs.values().map(|cells| cells[round % cells.len()]);
         let now: Vec<&Cell> = now.filter(|cell| !cell.from.has_ended()).collect();
-        let at = Instant::now();
-        let answers = ask_within(&now.iter().map(|cell| cell.to_try()).collect::<Vec<_>>(), PATIENCE);
+        // Few at once, so that each moment is told from the next.
+        for some in now.chunks(256) {
+            let at = Instant::now();
+            let answers = ask_within(&some.iter().map(|cell| cell.to_try()).collect::<Vec<_>>(), PATIENCE);
+            let open = some.iter().zip(answers).filter(|(_, answer)| matches!(answer, Answer::Open(_)));
+            opened.extend(open.map(|(cell, _)| (at, (*cell).clone())));
+        }
         tries += now.len();
-        let open = now.into_iter().zip(answers).filter(|(_, answer)| matches!(answer, Answer::Open(_)));
-        opened.extend(open.map(|(cell, _)| (at, cell.clone())));
     }
     (tries, opened)
 }
