@@ -4,15 +4,22 @@
 //! The builders, the judge and the tables know nothing of each other. What a table does not list is closed.
 #![allow(clippy::expect_used, clippy::panic)] // a test ends where it fails
 
+#[path = "packets/evaluator.rs"]
+mod evaluator;
+#[path = "support/oracle.rs"]
+mod oracle;
+#[path = "simulator/random.rs"]
+mod random;
+#[path = "reachability/thousands.rs"]
+mod thousands;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 
 use cloudfarm::render;
-use serde::{Deserialize, Serialize};
+use oracle::{Endpoint, Flow, ask};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// A `reachability.yaml`.
@@ -46,28 +53,8 @@ struct Case {
     policies: Vec<Value>,
     endpoints: Vec<Endpoint>,
     flows: Vec<Flow>,
-}
-
-#[derive(Serialize, Clone)]
-#[serde(rename_all = "camelCase")]
-struct Endpoint {
-    /// Name and address, so that each address of a VM is an endpoint.
-    name: String,
-    ip: IpAddr,
-    #[serde(skip_serializing_if = "Value::is_null")]
-    namespace: Value,
-    namespace_labels: Value,
-    labels: Value,
-}
-
-#[derive(Serialize)]
-struct Flow {
-    from: String,
-    to: String,
-    port: u16,
-    protocol: String,
-    #[serde(skip)]
-    expected: bool,
+    /// Whether the table says that a flow passes, in the order of the flows.
+    expected: Vec<bool>,
 }
 
 fn root() -> &'static Path {
@@ -92,17 +79,18 @@ impl Case {
         let text = std::fs::read_to_string(folder.join("reachability.yaml")).expect("a table");
         let table: Table = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
         let endpoints = endpoints(&name, &table, &objects);
-        let flows = flows(&name, &table, &endpoints);
+        let (flows, expected) = flows(&name, &table, &endpoints).into_iter().unzip();
         let policies = objects.into_iter().filter(|object| object["kind"] == "NetworkPolicy").collect();
-        Self { name, policies, endpoints, flows }
+        Self { name, policies, endpoints, flows, expected }
     }
 
     /// What cyclonus says that differs from the table, a sentence for each flow.
     fn wrong(&self, policies: &[Value]) -> Vec<String> {
         let answers = ask(policies, &self.endpoints, &self.flows);
-        let differs = self.flows.iter().zip(answers).filter(|(flow, open)| flow.expected != *open);
-        differs
-            .map(|(flow, open)| {
+        let answered = self.flows.iter().zip(&self.expected).zip(answers);
+        answered
+            .filter(|((_, expected), open)| *expected != open)
+            .map(|((flow, _), open)| {
                 let (is, should) = if open { ("open", "closed") } else { ("closed", "open") };
                 format!(
                     "{}: {} -> {} on {} {} is {is}, the table says {should}",
@@ -124,12 +112,9 @@ fn endpoints(case: &str, table: &Table, objects: &[Value]) -> Vec<Endpoint> {
     let declared: BTreeSet<&String> = machines.keys().collect();
     assert_eq!(declared, table.vms.keys().collect(), "{case}: the table's vms are not those that are rendered");
 
-    let pod = |name: &str, ip: IpAddr, namespace: &str, labels: &Value| Endpoint {
-        name: format!("{name} ({ip})"),
-        ip,
-        namespace_labels: namespaces.get(namespace).map_or(json!({}), |labels| (*labels).clone()),
-        namespace: namespace.into(),
-        labels: labels.clone(),
+    let pod = |name: &str, ip: IpAddr, namespace: &str, labels: &Value| {
+        let none = json!({});
+        Endpoint::pod(name, ip, namespace, namespaces.get(namespace).copied().unwrap_or(&none), labels)
     };
     let vm = |(name, ip): (String, IpAddr)| {
         let machine = machines[&name];
@@ -137,13 +122,7 @@ fn endpoints(case: &str, table: &Table, objects: &[Value]) -> Vec<Endpoint> {
         pod(&name, ip, namespace, &machine["spec"]["template"]["metadata"]["labels"])
     };
     let other = table.pods.iter().map(|(name, other)| pod(name, other.ip, &other.namespace, &other.labels));
-    let outside = |(name, ip): (String, IpAddr)| Endpoint {
-        name: format!("{name} ({ip})"),
-        ip,
-        namespace: Value::Null,
-        namespace_labels: json!({}),
-        labels: json!({}),
-    };
+    let outside = |(name, ip): (String, IpAddr)| Endpoint::outside(&name, ip);
     addresses(&table.vms).map(vm).chain(other).chain(addresses(&table.outside).map(outside)).collect()
 }
 
@@ -157,8 +136,8 @@ fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim)
 }
 
-/// Every probe on every pair of endpoints of one family, one of them a pod at least.
-fn flows(case: &str, table: &Table, endpoints: &[Endpoint]) -> Vec<Flow> {
+/// Every probe on every pair of endpoints of one family, one of them a pod at least, and whether the table opens it.
+fn flows(case: &str, table: &Table, endpoints: &[Endpoint]) -> Vec<(Flow, bool)> {
     let mut open = open(case, table);
     let mut flows = Vec::new();
     let pairs = endpoints.iter().flat_map(|from| endpoints.iter().map(move |to| (from, to)));
@@ -170,13 +149,14 @@ fn flows(case: &str, table: &Table, endpoints: &[Endpoint]) -> Vec<Flow> {
     }) {
         for probe in list(&table.probes) {
             let (protocol, port) = probe.split_once(' ').expect("a protocol and a port");
-            flows.push(Flow {
+            let flow = Flow {
                 from: from.name.clone(),
                 to: to.name.clone(),
                 port: port.parse().expect("a port"),
                 protocol: protocol.to_owned(),
-                expected: open.get_mut(&(short(from), short(to), probe.to_owned())).map(|used| *used = true).is_some(),
-            });
+            };
+            let listed = open.get_mut(&(short(from), short(to), probe.to_owned()));
+            flows.push((flow, listed.map(|used| *used = true).is_some()));
         }
     }
     let unused: Vec<_> = open.into_iter().filter(|(_, used)| !used).map(|(flow, _)| flow).collect();
@@ -197,34 +177,6 @@ fn open(case: &str, table: &Table) -> BTreeMap<(String, String, String), bool> {
         }
     }
     open
-}
-
-/// Asks cyclonus about every flow at once.
-fn ask(policies: &[Value], endpoints: &[Endpoint], flows: &[Flow]) -> Vec<bool> {
-    static ORACLE: OnceLock<PathBuf> = OnceLock::new();
-    let mut oracle = Command::new(ORACLE.get_or_init(built))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the oracle starts");
-    let question = json!({"policies": policies, "endpoints": endpoints, "flows": flows});
-    oracle.stdin.take().expect("a pipe").write_all(question.to_string().as_bytes()).expect("asked");
-    let output = oracle.wait_with_output().expect("it ends");
-    assert!(output.status.success(), "the oracle gave no answer");
-    let answers: Vec<bool> = serde_json::from_slice(&output.stdout).expect("a list of answers");
-    assert_eq!(answers.len(), flows.len());
-    answers
-}
-
-/// Builds the oracle once; what is built and about how long it takes goes to standard error.
-fn built() -> PathBuf {
-    let build = Command::new(root().join("tests/controlplane/build.sh"))
-        .arg("oracle")
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("build.sh starts");
-    assert!(build.status.success(), "the oracle could not be built");
-    PathBuf::from(String::from_utf8_lossy(&build.stdout).trim()).join("oracle")
 }
 
 #[test]

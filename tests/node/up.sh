@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# up.sh DIR [--owner PID]
+# up.sh DIR [--owner PID] [--bare]
 #
 # A cluster of one real node under DIR: the control plane of ../controlplane, containerd, runc, CNI's bridge, kubelet,
 # kube-proxy, and kube-router's controller of NetworkPolicies. Needs root. Everything runs in network, mount and process
@@ -7,18 +7,21 @@
 # way it ends.
 #   DIR/kubeconfig  cluster-admin, for who is in that network namespace: DIR/in COMMAND...
 #   DIR/audit.log   every call by user and verb      DIR/log  what each program said
+# With --bare there is no containerd and no kubelet, and no cgroup: the pods are played by who asked (tests/packets/), in
+# both address families. NetworkPolicies are then enforced from the moment on that DIR/enforce exists.
 # The node is called `node`. Its StorageClass `cf-jp-encrypted` is a stand-in of ours: Kubernetes' own provisioner for
 # development, which keeps each volume as a folder of the node, under DIR/volumes.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 source "$here/lib.sh"
 [ "$(id -u)" = 0 ] || { echo "a real node needs root: containers, cgroups and network namespaces are made (you are $(id -un))" >&2; exit 1; }
-mkdir -p "${1:?usage: up.sh DIR [--owner PID]}"
+mkdir -p "${1:?usage: up.sh DIR [--owner PID] [--bare]}"
 dir=$(cd "$1" && pwd -P); shift
-owner=
+owner= bare=
 while [ $# -gt 0 ]; do
   case $1 in
     --owner) owner=${2:?--owner needs a process id}; shift 2 ;;
+    --bare) bare=1; shift ;;
     *) echo "unknown option $1" >&2; exit 2 ;;
   esac
 done
@@ -45,7 +48,8 @@ delegate() { # HIERARCHY GROUP   of version 2: what the one may give the other, 
       echo "$folder: its controllers cannot be handed on while it has processes of its own; move these into a group below it" >&2; exit 1; }
   done
 }
-for hierarchy in $(hierarchies); do
+[ -z "$bare" ] || touch "$dir/bare"
+for hierarchy in $([ -n "$bare" ] || hierarchies); do
   group=$hierarchy/$(group_of)
   mkdir -p "$group"
   # Version 1 makes a cpuset empty, version 2 a group without controllers.

@@ -12,6 +12,7 @@ pub mod desk;
 pub mod faults;
 pub mod node;
 pub mod operator;
+pub mod oracle;
 pub mod plane;
 pub mod prometheus;
 pub mod purge;

@@ -32,16 +32,32 @@ impl Node {
     /// The one of this test binary; started by the first test that asks.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Node> = OnceLock::new();
-        SHARED.get_or_init(|| {
-            let plane = Plane::of_a_node("node");
-            let first = std::fs::read_to_string(plane.dir.join("pid/first")).expect("a process");
-            Self { first: first.trim().parse().expect("a process id"), plane }
-        })
+        SHARED.get_or_init(|| Self::of(Plane::of_a_node("node")))
+    }
+
+    /// One without kubelet and containers: the test plays its pods.
+    pub fn bare(name: &str) -> Self {
+        Self::of(Plane::of_a_bare_node(name))
+    }
+
+    fn of(plane: Plane) -> Self {
+        let first = std::fs::read_to_string(plane.dir.join("pid/first")).expect("a process");
+        Self { first: first.trim().parse().expect("a process id"), plane }
     }
 
     /// Does something in the node's network.
     pub fn within<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
-        enter(&self.process().join("ns/net"), act)
+        enter(&self.network(), act)
+    }
+
+    /// The node's network.
+    pub fn network(&self) -> File {
+        open(&self.process().join("ns/net"))
+    }
+
+    /// A network that was made on the node under a name, by `ip netns add`.
+    pub fn named_network(&self, name: &str) -> File {
+        open(&self.process().join("root/run/netns").join(name))
     }
 
     /// What a command says that runs on the node, in all of its namespaces.
@@ -116,7 +132,7 @@ impl Node {
     /// Opens a connection from inside a pod; an error of kind `ConnectionRefused` is an answer.
     pub fn connect(&self, namespace: &str, pod: &str, to: SocketAddr) -> io::Result<TcpStream> {
         let network = self.process_of(namespace, pod).join("ns/net");
-        enter(&network, || TcpStream::connect_timeout(&to, Duration::from_secs(5)))
+        enter(&open(&network), || TcpStream::connect_timeout(&to, Duration::from_secs(5)))
     }
 
     /// An object as it is.
@@ -133,13 +149,21 @@ impl Node {
     }
 }
 
+fn open(network: &Path) -> File {
+    File::open(network).unwrap_or_else(|error| panic!("{}: {error}", network.display()))
+}
+
 /// Does something in this network, on a thread of its own, for a thread cannot be relied on to find its way back.
-fn enter<T: Send>(network: &Path, act: impl FnOnce() -> T + Send) -> T {
-    let network = File::open(network).unwrap_or_else(|error| panic!("{}: {error}", network.display()));
+pub fn enter<T: Send>(network: &File, act: impl FnOnce() -> T + Send) -> T {
     let inside = || {
-        move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network)).expect("the network");
+        go_to(network);
         act()
     };
     let ended = std::thread::scope(|scope| scope.spawn(inside).join());
     ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Moves the calling thread into this network.
+pub fn go_to(network: &File) {
+    move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network)).expect("the network");
 }

@@ -25,21 +25,30 @@ impl Plane {
     /// A plane of its own. `crds` as in up.sh: `Some("none")` for a cluster without any neighbour.
     pub fn start(name: &str, crds: Option<&str>) -> Self {
         let plane = Self::with_our_crds_alone(name, crds);
+        plane.install_our_manifests();
+        plane
+    }
+
+    /// Roles, identities and policies: what is installed beside the CRDs.
+    pub fn install_our_manifests(&self) {
         let mut manifests = cloudfarm::install::manifests();
         manifests.extend(cloudfarm::install::by_config(&super::operator::config()));
         let manifests: Vec<String> = manifests.iter().map(|manifest| format!("---\n{manifest}\n")).collect();
-        plane
-            .kubectl(&["apply", "--server-side", "--field-manager=test-install", "-f", "-"], Some(&manifests.concat()));
-        plane
+        self.kubectl(&["apply", "--server-side", "--field-manager=test-install", "-f", "-"], Some(&manifests.concat()));
     }
 
     /// A plane with our CRDs and without roles and policies, where the CRDs' own rules can be judged: an administrator
     /// may write there what only the operator or a purge run writes elsewhere.
     pub fn with_our_crds_alone(name: &str, crds: Option<&str>) -> Self {
         let plane = Self::with_nothing_of_ours(name, crds);
-        plane.kubectl(&["apply", "--server-side", "--field-manager=test-install", "-f", "crds"], None);
-        plane.our_crds_established();
+        plane.install_our_crds();
         plane
+    }
+
+    /// Our CRDs, until the API server serves their kinds.
+    pub fn install_our_crds(&self) {
+        self.kubectl(&["apply", "--server-side", "--field-manager=test-install", "-f", "crds"], None);
+        self.our_crds_established();
     }
 
     /// A plane as a newcomer has it, before anything is installed.
@@ -67,10 +76,19 @@ impl Plane {
     /// A plane with one real node (`tests/node/`), with nothing of ours in it. Only who is in the node's network reaches
     /// it: see [`super::node::Node`].
     pub fn of_a_node(name: &str) -> Self {
+        Self::of_this_node(name, &[])
+    }
+
+    /// The same with a node whose pods the test plays, and with the CRDs of KubeVirt and CDI.
+    pub fn of_a_bare_node(name: &str) -> Self {
+        Self::of_this_node(name, &["--bare"])
+    }
+
+    fn of_this_node(name: &str, options: &[&str]) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let dir = root.join(format!("target/test-planes/{name}-{}", std::process::id()));
         let owner = std::process::id().to_string();
-        run(Command::new(root.join("tests/node/up.sh")).arg(&dir).args(["--owner", &owner]));
+        run(Command::new(root.join("tests/node/up.sh")).arg(&dir).args(["--owner", &owner]).args(options));
         Self { dir, down: "tests/node/down.sh" }
     }
 

@@ -20,6 +20,11 @@ pub struct Replica {
 impl Replica {
     /// Starts one with a token of its own, by which the audit log tells it from others.
     pub fn start(plane: &Plane, identity: &str) -> Self {
+        Self::start_with(plane, identity, "charts/cloudfarm/config.yaml")
+    }
+
+    /// The same with another config, a file of the checkout.
+    pub fn start_with(plane: &Plane, identity: &str, config: &str) -> Self {
         let file = plane.operator_kubeconfig(identity);
         let (_, whoami) = plane.try_kubectl_with(&file, &["auth", "whoami", "-o", "json"], None);
         let whoami: Value = serde_json::from_str(&whoami).expect("who it is");
@@ -28,7 +33,7 @@ impl Replica {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
         let child = Command::new(env!("CARGO_BIN_EXE_cloudfarm"))
             .args(["--log-format", "json", "run", "--listen", "127.0.0.1:0", "--identity", identity, "--config"])
-            .arg(root.join("charts/cloudfarm/config.yaml"))
+            .arg(root.join(config))
             .env("KUBECONFIG", file)
             .stderr(std::fs::File::create(&log).expect("a log"))
             .stdout(Stdio::null())

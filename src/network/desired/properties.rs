@@ -1,6 +1,7 @@
 //! What holds for the policy of every network, whatever its rules and the forbidden ranges are.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -62,6 +63,64 @@ fn snapshot(ingress: &[Value], egress: &[Value], forbidden: &[IpNet]) -> Network
 
 fn policy(snapshot: &NetworkSnapshot) -> Value {
     desired(snapshot).desired.objects().next().unwrap().body["spec"].clone()
+}
+
+/// Somebody who may stand on the other side of a door.
+#[derive(Debug)]
+enum Somebody {
+    At(IpAddr),
+    OnNetwork(&'static str),
+    Vm(&'static str),
+}
+
+fn somebody() -> impl Strategy<Value = Somebody> {
+    prop_oneof![
+        3 => crowded_net().prop_map(|net| Somebody::At(net.network())),
+        1 => select(vec!["dmz", "internal", "gone"]).prop_map(Somebody::OnNetwork),
+        1 => select(vec!["web-1", "db-1", "gone"]).prop_map(Somebody::Vm),
+    ]
+}
+
+/// Does a policy open this port to somebody?
+fn opens(policy: &Value, direction: &str, somebody: &Somebody, protocol: &str, port: u64) -> bool {
+    let names = |peer: &Value| match somebody {
+        Somebody::At(ip) => {
+            let holds = |net: &Value| net.as_str().unwrap().parse::<IpNet>().unwrap().contains(ip);
+            let block = &peer["ipBlock"];
+            block.is_object() && holds(&block["cidr"]) && !block["except"].as_array().into_iter().flatten().any(holds)
+        }
+        Somebody::OnNetwork(name) => {
+            peer["podSelector"]["matchLabels"][format!("network.cloudfarm.dev/{name}")] == "true"
+        }
+        Somebody::Vm(name) => peer["podSelector"]["matchLabels"]["cloudfarm.dev/vm"] == *name,
+    };
+    let peers =
+        |rule: &Value| ["from", "to"].iter().any(|field| rule[field].as_array().into_iter().flatten().any(names));
+    let rules = policy[direction].as_array().into_iter().flatten();
+    rules.into_iter().any(|rule| peers(rule) && (rule["ports"].is_null() || lists(&rule["ports"], protocol, port)))
+}
+
+/// Does a rule, as it is written, allow it?
+fn allows(rule: &Value, somebody: &Somebody, protocol: &str, port: u64) -> bool {
+    let holds = |field: &str, what: &dyn Fn(&str) -> bool| {
+        rule[field].as_array().into_iter().flatten().any(|item| what(item.as_str().unwrap()))
+    };
+    let names = match somebody {
+        Somebody::At(ip) => {
+            let inside = |net: &str| net.parse::<IpNet>().unwrap().contains(ip);
+            rule["world"] == json!(true) || holds("cidrs", &inside) && !holds("except", &inside)
+        }
+        Somebody::OnNetwork(name) => holds("networks", &|network| network == *name),
+        Somebody::Vm(name) => holds("vms", &|vm| vm == *name),
+    };
+    names && (rule["allPorts"] == json!(true) || lists(&rule["ports"], protocol, port))
+}
+
+fn lists(ports: &Value, protocol: &str, port: u64) -> bool {
+    ports.as_array().into_iter().flatten().any(|listed| {
+        let first = listed["port"].as_u64().unwrap();
+        listed["protocol"] == protocol && (first..=listed["endPort"].as_u64().unwrap_or(first)).contains(&port)
+    })
 }
 
 /// Every rule of a policy with the name of its list of peers.
@@ -131,6 +190,45 @@ proptest! {
             prop_assert!(except.iter().all(|hole| cidr.contains(hole) && cidr != *hole), "{cidr} {except:?}");
             prop_assert!(matches!(cidr, IpNet::V4(_)) || cidr.prefix_len() >= 3, "{cidr} cannot be split");
         }
+    }
+
+    #[test]
+    fn no_policy_is_wider_than_its_manifest(
+        ingress in rules(5), egress in rules(5), forbidden in prop::collection::vec(crowded_net(), 0..3),
+        somebody in somebody(), protocol in select(vec!["TCP", "UDP", "SCTP"]), port in 1_u64..2500,
+    ) {
+        let policy = policy(&snapshot(&ingress, &egress, &forbidden));
+        for (direction, written) in [("ingress", &ingress), ("egress", &egress)] {
+            let allowed = written.iter().any(|rule| allows(rule, &somebody, protocol, port));
+            let opened = opens(&policy, direction, &somebody, protocol, port);
+            prop_assert!(!opened || allowed, "{direction}: {somebody:?} {protocol} {port} by {policy}");
+        }
+    }
+
+    #[test]
+    fn taking_a_rule_away_opens_nothing(
+        ingress in rules(6), egress in rules(6), forbidden in prop::collection::vec(crowded_net(), 0..4),
+        which in any::<prop::sample::Index>(),
+    ) {
+        let all = openings(&policy(&snapshot(&ingress, &egress, &forbidden)));
+        let without = |rules: &[Value], place: usize| {
+            rules.iter().enumerate().filter(|(index, _)| *index != place).map(|(_, rule)| rule.clone()).collect::<Vec<_>>()
+        };
+        let place = which.index(ingress.len() + egress.len() + 1);
+        let fewer = (without(&ingress, place), without(&egress, place.wrapping_sub(ingress.len())));
+        for opening in openings(&policy(&snapshot(&fewer.0, &fewer.1, &forbidden))) {
+            prop_assert!(all.contains(&opening), "{opening:?} is not in {all:?}");
+        }
+    }
+
+    #[test]
+    fn a_policy_selects_its_own_network_in_its_own_namespace_and_nobody_else(ingress in rules(4), egress in rules(4)) {
+        let plan = desired(&snapshot(&ingress, &egress, &[]));
+        let bodies: Vec<Value> = plan.desired.objects().map(|object| object.body.clone()).collect();
+        prop_assert_eq!(bodies.len(), 1);
+        prop_assert_eq!(&bodies[0]["metadata"]["namespace"], "cf-acme");
+        let own = json!({"matchLabels": {"network.cloudfarm.dev/dmz": "true"}});
+        prop_assert_eq!(&bodies[0]["spec"]["podSelector"], &own);
     }
 
     #[test]
