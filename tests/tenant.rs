@@ -55,7 +55,7 @@ fn snapshot(spec: &Value) -> TenantSnapshot {
     TenantSnapshot {
         tenant: declared(spec),
         config: Arc::new(cloudfarm::render::documentation_config().expect("a config")),
-        neighbours: Neighbours { kubevirt: true, cdi: true },
+        neighbours: Neighbours { kubevirt: true, cdi: true, cluster_policies: true },
         instancetypes: Arc::new(BTreeMap::from([("small".into(), size(1, 4)), ("big".into(), size(8, 32))])),
         networks: BTreeMap::from([("front".into(), NetworkType::Pod), ("back".into(), NetworkType::Pod)]),
         retention: None,

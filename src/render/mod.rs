@@ -173,7 +173,7 @@ impl World {
         let snapshot = TenantSnapshot {
             tenant: tenant.clone(),
             config: config.clone(),
-            neighbours: Neighbours { kubevirt: true, cdi: true },
+            neighbours: Neighbours { kubevirt: true, cdi: true, cluster_policies: true },
             instancetypes: Arc::new(self.instancetypes.clone()),
             networks: self.networks_of(&name).map(|network| (network.name_any(), network.spec.type_)).collect(),
             retention: self.retentions.get(&chosen).map(|found| RetentionFact {

@@ -42,6 +42,8 @@ pub struct TenantSnapshot {
 pub struct Neighbours {
     pub kubevirt: bool,
     pub cdi: bool,
+    /// ClusterNetworkPolicies, of which a tenant's wall in the Admin tier is made.
+    pub cluster_policies: bool,
 }
 
 /// A Retention, as far as a Tenant cares.
@@ -93,6 +95,7 @@ pub fn observe(context: &Context, tenant: Tenant) -> TenantSnapshot {
         neighbours: Neighbours {
             kubevirt: context.cluster.installed(Kind::VirtualMachine),
             cdi: context.cluster.installed(Kind::DataVolume),
+            cluster_policies: context.cluster.installed(Kind::ClusterNetworkPolicy),
         },
         instancetypes: context.stores.instancetypes(),
         networks: context

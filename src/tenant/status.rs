@@ -15,6 +15,11 @@ use crate::cluster::applied::{Applied, Fault};
 use crate::cluster::object::{Facts, Kind, Observation, Reference};
 use crate::operator::context::Conditions;
 
+const WALLS: &str = "default-deny and platform rules stand, and before them the ClusterNetworkPolicy that no other rule opens (as objects; packets are not measured)";
+
+/// No fault of the Tenant's: what a cluster without these policies can do is done.
+const WALLS_THAT_ADD_UP: &str = "default-deny and platform rules stand (as objects; packets are not measured); this cluster has no ClusterNetworkPolicy, so tenants are separated by NetworkPolicies alone, which whoever may write one in a namespace can open";
+
 impl Conditions for TenantStatus {
     fn conditions(&self) -> &[Condition] {
         &self.conditions
@@ -94,10 +99,10 @@ fn judged(snapshot: &TenantSnapshot, contract: &Contract, plan: &Plan, applied: 
         ),
         in_place(
             ConditionType::WallsReady,
-            &[Kind::NetworkPolicy],
+            &[Kind::NetworkPolicy, Kind::ClusterNetworkPolicy],
             plan,
             applied,
-            "default-deny and platform rules stand (as objects; packets are not measured)",
+            if snapshot.neighbours.cluster_policies { WALLS } else { WALLS_THAT_ADD_UP },
         ),
         machines(contract, &counts, applied),
         hardening(snapshot),

@@ -12,3 +12,4 @@ mod program;
 mod retentions;
 mod rights;
 mod tenants;
+mod walls;

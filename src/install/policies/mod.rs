@@ -37,6 +37,7 @@ pub fn policies() -> Vec<Value> {
         purge::volumes(),
         purge::snapshot_contents(),
         purge::snapshot_content_deletion(),
+        purge::wall_deletion(),
         bindings::purge_roles(),
         program::cron_jobs(),
         program::jobs(),

@@ -1,6 +1,7 @@
 //! Pure: from a snapshot to everything the Tenant wants.
 
 mod capacity;
+mod cluster_network_policy;
 mod data_volume;
 mod limit_range;
 mod namespace;
@@ -183,6 +184,7 @@ fn walls(home: &Home, declared: &Declared) -> Vec<DesiredObject> {
         network_policy::default_deny(home, &home.customer),
         network_policy::default_deny(home, &home.derived),
     ];
+    walls.extend(home.snapshot.neighbours.cluster_policies.then(|| cluster_network_policy::wall(home)));
     walls.extend(network_policy::platform(home));
     walls.extend(network_policy::cdi_import(home));
     walls.extend(role_binding::role_bindings(home));
