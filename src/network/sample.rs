@@ -33,6 +33,9 @@ pub fn dmz(spec: &Value) -> NetworkSnapshot {
         home_ready: true,
         config: Arc::new(config()),
         siblings: BTreeSet::from(["internal".to_owned()]),
+        taken: BTreeMap::new(),
+        erasing: false,
+        cert_manager: true,
         observed: BTreeMap::new(),
         now: Timestamp::UNIX_EPOCH,
     }

@@ -212,6 +212,9 @@ impl World {
             home_ready: true,
             config: config.clone(),
             siblings: self.networks_of(tenant).map(ResourceExt::name_any).filter(|sibling| *sibling != name).collect(),
+            taken: network::expose::taken(network, self.networks_of(tenant)),
+            erasing: false,
+            cert_manager: true,
             observed: BTreeMap::new(),
             now: Timestamp::UNIX_EPOCH,
         };

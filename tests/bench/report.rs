@@ -32,7 +32,7 @@ impl Report {
     pub fn calls(&mut self, tenants: usize, calls: &[Call]) {
         let number = |what: &dyn Fn(&&Call) -> bool| crate::count(calls.iter().filter(|call| what(call)).count());
         let each = crate::count(tenants);
-        self.add(tenants, "writes per tenant (11 objects + 2 statuses)", number(&|call| call.writes()) / each);
+        self.add(tenants, "writes per tenant (10 objects + 2 statuses)", number(&|call| call.writes()) / each);
         self.add(tenants, "GET and LIST while onboarding", number(&|call| call.verb == "get" || call.verb == "list"));
         self.add(tenants, "answers 409 while onboarding", number(&|call| call.code == 409));
         self.add(tenants, "answers 429 while onboarding", number(&|call| call.code == 429));

@@ -168,6 +168,8 @@ pub async fn end_state(client: &Client, tenant: &str) -> BTreeMap<String, Value>
         resource("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
         resource("cdi.kubevirt.io", "v1beta1", "DataVolume", "datavolumes"),
         resource("kubevirt.io", "v1", "VirtualMachine", "virtualmachines"),
+        resource("", "v1", "Service", "services"),
+        resource("cert-manager.io", "v1", "Certificate", "certificates"),
         resource("cloudfarm.dev", "v1alpha1", "TenantNetwork", "tenantnetworks"),
     ];
     let namespaces = Api::<DynamicObject>::all_with(client.clone(), &resource("", "v1", "Namespace", "namespaces"));
