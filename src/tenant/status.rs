@@ -5,7 +5,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::declared::Invalid;
-use super::desired::{Contract, Erasure, Plan};
+use super::desired::{Contract, Erasure, Plan, name_resolution};
 use super::observe::TenantSnapshot;
 use crate::api::condition::{ConditionType, Reason, Status, Verdict, merge};
 use crate::api::home;
@@ -295,6 +295,7 @@ fn not_yet_enforced(snapshot: &TenantSnapshot) -> Verdict {
         ];
         let named = written.into_iter().filter(|(_, written)| *written);
         fields.extend(named.map(|(field, _)| format!("spec.virtualMachines[{}].{field}", machine.name)));
+        fields.extend(name_resolution::surplus(snapshot, machine));
     }
     Verdict::without_effect(&fields)
 }

@@ -4,6 +4,7 @@ mod capacity;
 mod cluster_network_policy;
 mod data_volume;
 mod limit_range;
+pub mod name_resolution;
 mod namespace;
 mod network_policy;
 mod resource_quota;
@@ -185,7 +186,7 @@ fn walls(home: &Home, declared: &Declared) -> Vec<DesiredObject> {
         network_policy::default_deny(home, &home.derived),
     ];
     walls.extend(home.snapshot.neighbours.cluster_policies.then(|| cluster_network_policy::wall(home)));
-    walls.extend(network_policy::platform(home));
+    walls.extend(network_policy::platform(home, declared));
     walls.extend(network_policy::cdi_import(home));
     walls.extend(role_binding::role_bindings(home));
     walls
