@@ -67,7 +67,9 @@ async fn every_kind_of_object_reads_back_with_the_fingerprint_it_was_applied_wit
             json!({"zone": "DMZ", "intraNetwork": "Allow", "ingress": [{"name": "all", "world": true, "allPorts": true}],
             "egress": [{"name": "wide", "cidrs": ["10.0.0.0/8", "2001:db8::/32"], "except": ["10.1.0.0/16"], "ports": [{"protocol": "UDP", "port": 1000, "endPort": 2000}]},
                        {"name": "vm", "vms": ["typed"], "ports": [{"port": 5432}]}],
-            "dns": {"mode": "Custom", "nameservers": ["203.0.113.53"]}, "ntp": ["2001:db8::123"]}),
+            "dns": {"mode": "Custom", "nameservers": ["203.0.113.53"], "searches": ["readback.example"]}, "ntp": ["2001:db8::123"],
+            "expose": [{"vm": "typed", "port": 443, "address": "203.0.113.7"}, {"vm": "typed", "port": 53, "protocol": "UDP"}],
+            "tls": {"mode": "Terminate", "hosts": ["*.readback.example"], "issuerRef": {"kind": "ClusterIssuer", "name": "provider"}}}),
         ),
         network("readback", "back", json!({})),
     ];
@@ -107,7 +109,7 @@ async fn every_kind_of_object_reads_back_with_the_fingerprint_it_was_applied_wit
         assert!(wanted_digest == live_digest, "{kind:?} {name}\nwanted {wanted:#}\nlive {live:#}");
         compared += 1;
     }
-    assert!(compared >= 16, "only {compared} objects were compared");
+    assert!(compared >= 19, "only {compared} objects were compared");
     assert_eq!(retention["status"]["purgeNotBefore"], "2027-05-30T15:00:00Z");
 }
 

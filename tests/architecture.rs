@@ -34,6 +34,8 @@ fn is_pure(path: &Path) -> bool {
         "declared.rs",
         "rules.rs",
         "reach.rs",
+        "expose.rs",
+        "tls.rs",
         "schedule.rs",
         "ending.rs",
         "lifecycle.rs",

@@ -25,7 +25,7 @@ struct Story {
     gone: Option<&'static str>,
 }
 
-fn stories() -> [Story; 5] {
+fn stories() -> [Story; 7] {
     [
         Story {
             name: "a tenant with two networks and two VMs is created",
@@ -50,6 +50,18 @@ fn stories() -> [Story; 5] {
             before: |name| whole(name, json!({})),
             change: |name| vec![tenant(name, json!({"virtualMachines": [machine("one", &["front"])]}))],
             gone: Some("two"),
+        },
+        Story {
+            name: "a VM is exposed and a certificate asked for",
+            before: |name| whole(name, json!({})),
+            change: |name| vec![outside(name)],
+            gone: None,
+        },
+        Story {
+            name: "a VM is exposed no longer",
+            before: |name| whole(name, json!({})).into_iter().chain([outside(name)]).collect(),
+            change: |name| vec![front(name, "https", 443)],
+            gone: None,
         },
         Story {
             name: "a contract gets its end date",
@@ -82,6 +94,14 @@ fn front(name: &str, rule: &str, port: u16) -> Value {
         "front",
         json!({"ingress": [{"name": rule, "cidrs": ["198.51.100.0/24"], "ports": [{"port": port}]}]}),
     )
+}
+
+fn outside(name: &str) -> Value {
+    let mut front = front(name, "https", 443);
+    let issuer = json!({"kind": "ClusterIssuer", "name": "provider"});
+    front["spec"]["expose"] = json!([{"vm": "one", "port": 443}]);
+    front["spec"]["tls"] = json!({"mode": "Terminate", "hosts": ["www.acme.example"], "issuerRef": issuer});
+    front
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -191,7 +211,9 @@ async fn settled(client: &Client, name: &str, declared: &[Value], gone: Option<&
     condition(&world::tenants(client), name, "Ready", "True").await;
     for manifest in declared.iter().filter(|manifest| manifest["kind"] == "TenantNetwork") {
         let network = manifest["metadata"]["name"].as_str().unwrap_or_default();
-        condition(&world::networks(client, name), network, "Ready", "True").await;
+        // Nobody gives addresses or certificates here.
+        let done = if manifest["spec"]["expose"].is_array() { "RulesAccepted" } else { "Ready" };
+        condition(&world::networks(client, name), network, done, "True").await;
     }
     let retention = condition(&world::retentions(client), name, "Ready", "True").await;
     let ends = declared.iter().any(|manifest| manifest["spec"]["contract"]["endDate"].is_string());

@@ -33,7 +33,7 @@ fn the_installed_manifests_are_those_of_the_code() {
 #[test]
 fn the_examples_pass_schema_and_rules_and_render_without_a_remark_that_something_stays_undone() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let single = ["examples/quickstart.yaml", "examples/acme", "examples/beta.yaml"];
+    let single = ["examples/quickstart.yaml", "examples/acme", "examples/beta.yaml", "examples/exposed.yaml"];
     let from_git = ["examples/gitops/tenants/sakura", "examples/gitops/tenants/fuji"];
     let files = [&single[..], &from_git].concat().into_iter().map(|file| root.join(file)).collect::<Vec<_>>();
     let config =

@@ -55,8 +55,9 @@ fn snapshot(spec: &Value) -> TenantSnapshot {
     TenantSnapshot {
         tenant: declared(spec),
         config: Arc::new(cloudfarm::render::documentation_config().expect("a config")),
-        neighbours: Neighbours { kubevirt: true, cdi: true },
+        neighbours: Neighbours { kubevirt: true, cdi: true, cluster_policies: true },
         instancetypes: Arc::new(BTreeMap::from([("small".into(), size(1, 4)), ("big".into(), size(8, 32))])),
+        dns: BTreeMap::new(),
         networks: BTreeMap::from([("front".into(), NetworkType::Pod), ("back".into(), NetworkType::Pod)]),
         retention: None,
         retention_name: "plum".into(),
@@ -300,4 +301,64 @@ proptest! {
         let withheld = plan.contract.expect("a contract").withheld.len();
         prop_assert_eq!(made.len() + withheld, sizes.len());
     }
+}
+
+fn dns(snapshot: &mut TenantSnapshot, network: &str, dns: Value) {
+    snapshot.dns.insert(network.to_owned(), serde_json::from_value(dns).expect("a name resolution"));
+}
+
+/// Body of a wanted object.
+fn body(plan: &Plan, reference: &str) -> Value {
+    let found = plan.desired.objects().find(|object| object.reference.to_string() == reference);
+    found.unwrap_or_else(|| panic!("{reference} is not wanted")).body.clone()
+}
+
+#[test]
+fn a_vm_is_told_its_networks_own_resolvers_before_the_platforms_and_no_more_than_fit() {
+    let mut world = snapshot(&spec());
+    let own = json!({"mode": "Custom", "nameservers": ["203.0.113.1", "203.0.113.2"], "searches": ["back.example"]});
+    dns(&mut world, "back", own);
+    dns(&mut world, "front", json!({"searches": ["front.example", "back.example"]}));
+    let told = |world: &TenantSnapshot, vm: &str| {
+        body(&desired(world), &format!("VirtualMachine cf-plum/{vm}"))["spec"]["template"]["spec"]["dnsConfig"].clone()
+    };
+    let platform = json!({"nameservers": ["192.0.2.53"], "searches": ["front.example", "back.example"]});
+    assert_eq!(told(&world, "web"), platform);
+    assert_eq!(
+        told(&world, "app"),
+        json!({
+            "nameservers": ["203.0.113.1", "203.0.113.2", "192.0.2.53"],
+            "searches": ["back.example", "front.example"],
+        })
+    );
+
+    // Three of its own and one of the platform's: one too many. One that lies where no tenant may reach has no door.
+    let many = json!({"mode": "Custom", "nameservers": ["203.0.113.1", "10.96.0.10", "203.0.113.2", "203.0.113.3"]});
+    dns(&mut world, "back", many);
+    assert_eq!(told(&world, "app")["nameservers"], json!(["203.0.113.1", "203.0.113.2", "203.0.113.3"]));
+    let plan = desired(&world);
+    let said = status(&world, &plan, &Applied::default());
+    let words = "spec.virtualMachines[app].networks (together 4 nameservers; a guest is told the first 3)";
+    assert!(format!("{said:?}").contains(words), "{said:#?}");
+}
+
+#[test]
+fn a_vm_whose_networks_all_have_no_resolution_is_told_nobody_and_cannot_ask_the_platform() {
+    let mut world = snapshot(&spec());
+    dns(&mut world, "back", json!({"mode": "None"}));
+    let plan = desired(&world);
+    let template = |vm: &str| body(&plan, &format!("VirtualMachine cf-plum/{vm}"))["spec"]["template"].clone();
+    let mark = |vm: &str| template(vm)["metadata"]["labels"]["cloudfarm.dev/no-resolvers"].clone();
+    assert_eq!((mark("db"), mark("app"), mark("web")), (json!("true"), Value::Null, Value::Null));
+    assert_eq!(template("db")["spec"]["dnsConfig"], json!({"nameservers": ["127.0.0.1"]}));
+    assert_eq!(template("app")["spec"]["dnsConfig"], json!({"nameservers": ["192.0.2.53"]}));
+
+    let selects = |policy: &str| {
+        let policy = body(&plan, &format!("NetworkPolicy cf-plum/{policy}"));
+        let to = policy["spec"]["egress"].as_array().expect("doors").iter();
+        let ports: Vec<Value> = to.map(|door| door["ports"][0]["port"].clone()).collect();
+        (policy["spec"]["podSelector"]["matchExpressions"][0]["operator"].clone(), ports)
+    };
+    assert_eq!(selects("cloudfarm-platform"), (json!("DoesNotExist"), vec![json!(53), json!(123)]));
+    assert_eq!(selects("cloudfarm-ntp"), (json!("Exists"), vec![json!(123)]));
 }

@@ -34,6 +34,10 @@ pub enum ConditionType {
     RulesAccepted,
     /// TenantNetwork: packets were measured and obey the rules.
     RulesEnforced,
+    /// TenantNetwork: everything that is exposed has an address outside.
+    Exposed,
+    /// TenantNetwork: the certificate is issued.
+    TLSReady,
     /// Retention: the purge CronJob stands as the contract's end asks.
     Scheduled,
     /// Retention: a legal hold is active, in either of its two places.
@@ -73,6 +77,9 @@ pub enum Reason {
     NotSynced,
     KubeVirtMissing,
     CdiMissing,
+    CertManagerMissing,
+    /// cert-manager has no certificate yet, and says why.
+    NotIssued,
     CapacityExceeded,
     InstancetypeNotFound,
     NetworkNotFound,

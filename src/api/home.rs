@@ -12,6 +12,12 @@ pub fn derived_namespace(tenant: &str) -> String {
     format!("cfd-{tenant}")
 }
 
+/// `cf-<tenant>`: the tenant's wall in the Admin tier, an object of the whole cluster.
+#[must_use]
+pub fn wall(tenant: &str) -> String {
+    customer_namespace(tenant)
+}
+
 /// `cf-purge-<tenant>`: the CronJob at the contract's end.
 #[must_use]
 pub fn purge_cron_job(tenant: &str) -> String {

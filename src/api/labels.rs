@@ -31,6 +31,9 @@ pub const VM: &str = "cloudfarm.dev/vm";
 /// Label prefix on a VM's pod template: `network.cloudfarm.dev/<network>: "true"` for each network it is attached to.
 pub const NETWORK_PREFIX: &str = "network.cloudfarm.dev/";
 
+/// Label on a VM's pod template: none of its networks has name resolution, so the platform's resolvers are closed to it.
+pub const NO_RESOLVERS: &str = "cloudfarm.dev/no-resolvers";
+
 /// Annotation: `<Kind>/<name>` of the declaration that wants this object.
 pub const OWNER: &str = "cloudfarm.dev/owner";
 

@@ -79,6 +79,7 @@ pub struct TenantNetworkSpec {
     pub ntp: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.mode == 'Disabled' || (has(self.hosts) && size(self.hosts) > 0)").message("tls.hosts is needed unless tls.mode is Disabled"))]
+    #[x_kube(validation = Rule::new("self.mode != 'Terminate' || has(self.issuerRef)").message("tls.issuerRef is needed for tls.mode Terminate: name an Issuer of this namespace or a ClusterIssuer"))]
     pub tls: Option<Tls>,
     /// Ports that get an address of their own outside.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -254,6 +255,7 @@ pub struct Dns {
     pub nameservers: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 6), inner(length(min = 1, max = 253)))]
+    #[x_kube(validation = Rule::new("self.all(s, s.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'))").message("dns.searches must be domain names such as acme.example, in lower case"))]
     pub searches: Vec<String>,
 }
 
@@ -275,6 +277,7 @@ pub struct Tls {
     pub mode: TlsMode,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 253)))]
+    #[x_kube(validation = Rule::new("self.all(h, h.matches('^([*][.])?[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)+$'))").message("tls.hosts must be host names such as www.acme.example or *.acme.example, in lower case"))]
     pub hosts: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer_ref: Option<IssuerRef>,
@@ -302,9 +305,10 @@ pub enum TlsVersion {
 }
 
 /// A cert-manager issuer; never one with a namespace of its own.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct IssuerRef {
     #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = Rule::new("self in ['Issuer', 'ClusterIssuer']").message("tls.issuerRef.kind must be Issuer or ClusterIssuer"))]
     pub kind: String,
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
@@ -321,6 +325,7 @@ pub struct Expose {
     pub protocol: Protocol,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 45))]
+    #[x_kube(validation = Rule::new("isIP(self)").message("expose[].address must be an IP address such as 203.0.113.7"))]
     pub address: Option<String>,
 }
 
@@ -346,8 +351,12 @@ pub struct TenantNetworkStatus {
     pub backend: Option<String>,
     /// Objects made for this network, with a fingerprint of what was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
+    #[schemars(length(max = 32))]
     pub objects: Vec<MadeObject>,
+    /// Addresses outside, as load balancers have given them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub addresses: Vec<OutsideAddress>,
     /// VMs of the Tenant that name this network.
     #[serde(default, rename = "attachedVMs", skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(max = 63)))]
@@ -385,6 +394,16 @@ pub struct Probe {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 512)))]
     pub unexpected: Vec<String>,
+}
+
+/// Where a VM is reached from outside.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct OutsideAddress {
+    #[schemars(length(max = 63))]
+    pub vm: String,
+    /// An IP address, or a host name where the load balancer has names.
+    #[schemars(length(max = 253))]
+    pub address: String,
 }
 
 /// One object made for a network.

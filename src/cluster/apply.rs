@@ -31,7 +31,7 @@ impl Cluster {
                 break;
             }
             let workloads = stage.objects.iter().any(|object| !is_wall(object.reference.kind));
-            if workloads && !self.quotas_count(&mut applied).await {
+            if workloads && !self.quotas_count(&desired.owner, &mut applied).await {
                 break;
             }
             self.apply_all(&desired.owner, &stage.objects, &mut applied).await;
@@ -60,14 +60,10 @@ impl Cluster {
     }
 
     /// A quota is a wall only once the cluster's quota controller counts by it, which takes it a moment.
-    async fn quotas_count(&self, applied: &mut Applied) -> bool {
+    async fn quotas_count(&self, owner: &Owner, applied: &mut Applied) -> bool {
         let idle = |seen: &Observation| matches!(seen.facts, Facts::ResourceQuota { counting: false, .. });
-        let quotas: Vec<Reference> = applied
-            .observed
-            .values()
-            .filter(|observation| idle(observation))
-            .map(|quota| quota.reference.clone())
-            .collect();
+        let quotas: Vec<Reference> =
+            self.observed.of_tenant(&owner.tenant).into_values().filter(idle).map(|quota| quota.reference).collect();
         for quota in quotas {
             if !self.observed.wait_for(&quota, QUOTA_PATIENCE, |observation| !idle(observation)).await {
                 let message = "the cluster's quota controller does not count by it yet (at most 5 minutes after KubeVirt or CDI was installed); workloads wait for it";

@@ -109,6 +109,7 @@ impl Managed for Service {
             "externalTrafficPolicy": spec.external_traffic_policy,
             "ipFamilyPolicy": spec.ip_family_policy,
             "externalIPs": spec.external_ips,
+            "loadBalancerIP": spec.load_balancer_ip,
             "ports": spec.ports.unwrap_or_default().iter().map(|port| {
                 json!({"name": port.name, "protocol": port.protocol, "port": port.port, "targetPort": port.target_port})
             }).collect::<Vec<_>>(),

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_belongs_to_others_or_holds_data_is_never_pruned() {
+    async fn what_belongs_to_others_holds_data_or_is_the_last_wall_is_never_pruned() {
         let (cluster, asked) = cluster();
         let mut stranger = seen(Kind::NetworkPolicy, "stranger", "Tenant/plum", "t-uid");
         stranger.ours = false;
@@ -180,7 +180,7 @@ mod tests {
                 seen(Kind::NetworkPolicy, "of-an-earlier-incarnation", "Tenant/plum", "t-uid-before"),
             ],
         );
-        for kind in [Kind::DataVolume, Kind::ResourceQuota, Kind::LimitRange] {
+        for kind in [Kind::DataVolume, Kind::ResourceQuota, Kind::LimitRange, Kind::ClusterNetworkPolicy] {
             cluster.observed.replace(kind, vec![seen(kind, "data", "Tenant/plum", "t-uid")]);
         }
         pass(&cluster).await;

@@ -4,7 +4,9 @@
 //! closed. A VM that is attached to several networks of type Pod may do what any of them allows, since NetworkPolicies
 //! add up. Names of rules are for people and in no policy.
 
+pub mod conditions;
 pub mod desired;
+pub mod expose;
 pub mod non_empty;
 pub mod observe;
 pub mod probe;
@@ -13,6 +15,7 @@ pub mod rules;
 #[cfg(test)]
 mod sample;
 pub mod status;
+pub mod tls;
 
 use std::sync::Arc;
 

@@ -7,11 +7,12 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
+use super::expose::{self, Taken};
 use crate::api::home;
 use crate::api::tenant::Tenant;
 use crate::api::tenant_machine::Machine;
 use crate::api::tenant_network::TenantNetwork;
-use crate::cluster::object::{Kind, Observation, Reference};
+use crate::cluster::object::{Facts, Kind, Observation, Reference};
 use crate::operator::config::Config;
 use crate::operator::context::Context;
 use crate::operator::stores::OfTenant;
@@ -28,6 +29,12 @@ pub struct NetworkSnapshot {
     pub config: Arc<Config>,
     /// Other TenantNetworks of the same tenant.
     pub siblings: BTreeSet<String>,
+    /// Addresses that siblings asked for before this network.
+    pub taken: Taken,
+    /// Has the Tenant's data been given to a purge? Then nothing is made any more that the purge would have to erase again.
+    pub erasing: bool,
+    /// Is cert-manager installed?
+    pub cert_manager: bool,
     pub observed: BTreeMap<Reference, Observation>,
     /// The probe's last report, if one can be read.
     pub probe: Option<Report>,
@@ -50,6 +57,10 @@ impl TenantFact {
     }
 }
 
+fn is_erased(namespace: &Observation) -> bool {
+    matches!(&namespace.facts, Facts::Namespace { approved: Some(_), .. })
+}
+
 /// Gathers the snapshot.
 #[must_use]
 pub fn observe(context: &Context, network: TenantNetwork) -> NetworkSnapshot {
@@ -58,20 +69,17 @@ pub fn observe(context: &Context, network: TenantNetwork) -> NetworkSnapshot {
     let tenant = home::of_customer_namespace(&namespace).to_owned();
     let declared = context.stores.tenants.get(&ObjectRef::new(&tenant));
     let observed = context.cluster.observed.of_tenant(&tenant);
+    let siblings: Vec<_> = context.stores.networks.of_tenant(&tenant);
+    let siblings = siblings.iter().filter(|sibling| sibling.tenant() == tenant && sibling.name_any() != name);
     let namespace = Reference { kind: Kind::Namespace, namespace: None, name: namespace };
     NetworkSnapshot {
         tenant: declared.as_ref().and_then(|declared| declared.0.as_ref().ok()).map(TenantFact::of),
+        erasing: observed.get(&namespace).is_some_and(is_erased),
         home_ready: observed.get(&namespace).is_some_and(|namespace| namespace.tenant == tenant),
         config: context.config.clone(),
-        siblings: context
-            .stores
-            .networks
-            .of_tenant(&tenant)
-            .iter()
-            .filter(|sibling| sibling.tenant() == tenant)
-            .map(|sibling| sibling.name_any())
-            .filter(|sibling| *sibling != name)
-            .collect(),
+        taken: expose::taken(&network, siblings.clone().filter_map(|sibling| sibling.0.as_ref().ok())),
+        siblings: siblings.map(|sibling| sibling.name_any()).collect(),
+        cert_manager: context.cluster.installed(Kind::Certificate),
         observed,
         probe: context.stores.probe(),
         now: context.clock.now(),

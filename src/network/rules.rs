@@ -12,7 +12,7 @@ use super::non_empty::NonEmpty;
 use super::observe::NetworkSnapshot;
 use super::reach::{self, Block};
 use crate::api::condition::Reason;
-use crate::api::tenant_network::{DnsMode, Expose, IntraNetwork, NetworkRule, Protocol};
+use crate::api::tenant_network::{DnsMode, IntraNetwork, NetworkRule, Protocol};
 
 /// One opening in one direction.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,7 +46,9 @@ pub struct PortRange {
 }
 
 impl Ports {
-    fn hold(&self, protocol: Protocol, port: i64) -> bool {
+    /// Is this port among them?
+    #[must_use]
+    pub fn hold(&self, protocol: Protocol, port: i64) -> bool {
         match self {
             Self::All => true,
             Self::Listed(listed) => listed.iter().any(|range| range.holds(protocol, port)),
@@ -90,9 +92,6 @@ pub fn doors(snapshot: &NetworkSnapshot) -> Doors {
     for rule in &spec.egress {
         let door = door(snapshot, &forbidden, "egress", rule, &mut doors.refused);
         doors.egress.extend(door);
-    }
-    for expose in &spec.expose {
-        doors.refused.extend(behind_a_closed_door(expose, &doors.ingress));
     }
     if spec.intra_network == IntraNetwork::Allow {
         let own = Peer::Network(snapshot.network.metadata.name.clone().unwrap_or_default());
@@ -157,17 +156,6 @@ fn door(
         }
     }
     NonEmpty::of(peers).map(|peers| Door { peers, ports })
-}
-
-/// An exposed port that no rule lets anybody reach is a mistake in one of the two.
-fn behind_a_closed_door(expose: &Expose, ingress: &BTreeSet<Door>) -> Option<Refused> {
-    let open = ingress.iter().any(|door| door.ports.hold(expose.protocol, expose.port));
-    let port = format!("{:?} {}", expose.protocol, expose.port).to_uppercase();
-    (!open).then(|| Refused {
-        rule: format!("expose {}", expose.vm),
-        reason: Reason::Invalid,
-        message: format!("no ingress rule opens {port}: write one, or leave the port out"),
-    })
 }
 
 fn except(rule: &NetworkRule) -> Result<Vec<IpNet>, reach::NoBlock> {
@@ -283,18 +271,5 @@ mod tests {
             assert!(message.starts_with("dns: ") && message.contains(address), "{message}");
             assert_eq!(egress, 0);
         }
-    }
-
-    #[test]
-    fn an_exposed_port_needs_an_ingress_rule_that_opens_it() {
-        let exposed = |port: u16| {
-            said(&json!({
-                "ingress": [{"name": "web", "world": true, "ports": [{"port": 8000, "endPort": 8010}]}],
-                "expose": [{"vm": "web-1", "port": port}],
-            }))
-            .0
-        };
-        assert_eq!(exposed(8010), "");
-        assert_eq!(exposed(8011), "expose web-1: no ingress rule opens TCP 8011: write one, or leave the port out");
     }
 }

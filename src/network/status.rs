@@ -3,13 +3,15 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
+use super::conditions;
 use super::desired::Plan;
 use super::observe::NetworkSnapshot;
 use super::probe;
 use super::rules::Refused;
 use crate::api::condition::{ConditionType, Reason, Status, Verdict, merge};
-use crate::api::tenant_network::{Backend, DnsMode, MadeObject, NetworkType, TenantNetworkStatus};
+use crate::api::tenant_network::{Backend, MadeObject, NetworkType, TenantNetworkStatus, TlsMode};
 use crate::cluster::applied::Applied;
+use crate::cluster::object::Kind;
 use crate::operator::context::Conditions;
 
 impl Conditions for TenantNetworkStatus {
@@ -23,13 +25,15 @@ impl Conditions for TenantNetworkStatus {
 pub fn status(snapshot: &NetworkSnapshot, plan: &Plan, applied: &Applied) -> TenantNetworkStatus {
     let spec = &snapshot.network.spec;
     let name = snapshot.network.name_any();
-    let policies = plan.desired.objects().next().is_some();
+    let policies = carried(plan);
     let mut verdicts = vec![
         backend(snapshot),
         rules(snapshot, plan, applied),
         probe::enforced(snapshot, policies),
         not_yet_enforced(snapshot),
     ];
+    verdicts.extend(conditions::exposed(snapshot, plan, applied));
+    verdicts.extend(conditions::tls(snapshot, plan, applied));
     let stalled = stalled(plan, applied);
     verdicts.push(ready(snapshot, &verdicts, &stalled));
     verdicts.push(stalled);
@@ -49,6 +53,7 @@ pub fn status(snapshot: &NetworkSnapshot, plan: &Plan, applied: &Applied) -> Ten
                 hash: object.digest.to_string(),
             })
             .collect(),
+        addresses: conditions::addresses(plan, applied),
         attached_vms: tenant.vms.into_iter().filter(|(_, networks)| attached(networks)).map(|(vm, _)| vm).collect(),
         vlan_lease: None,
         consistent: None,
@@ -78,11 +83,12 @@ fn rules(snapshot: &NetworkSnapshot, plan: &Plan, applied: &Applied) -> Verdict 
     if let Some(first) = plan.refused.first() {
         return Verdict::bad(type_, first.reason, closed(plan.refused.iter()));
     }
-    if plan.desired.objects().next().is_none() {
+    if !carried(plan) {
         let message = "the rules are read and no policy carries them: this version makes none for this type";
         return Verdict::bad(type_, Reason::NotYetSupported, message);
     }
-    match applied.faults.first() {
+    let policies = |kind| !matches!(kind, Kind::Service | Kind::Certificate);
+    match applied.faults.iter().find(|fault| policies(fault.reference.kind)) {
         Some(fault) => fault.verdict(type_),
         None => Verdict::good(type_, "every rule is in a policy"),
     }
@@ -93,7 +99,7 @@ fn closed<'a>(refused: impl Iterator<Item = &'a Refused>) -> String {
     format!("stays closed: {}", all.join("; "))
 }
 
-/// A network in a namespace that is no tenant's, or not yet.
+/// A network in a namespace that is no tenant's, or not yet, or no longer.
 fn homeless(snapshot: &NetworkSnapshot, type_: ConditionType) -> Option<Verdict> {
     let namespace = snapshot.network.namespace().unwrap_or_default();
     if snapshot.tenant.is_none() {
@@ -101,8 +107,18 @@ fn homeless(snapshot: &NetworkSnapshot, type_: ConditionType) -> Option<Verdict>
             format!("no Tenant stands behind namespace {namespace:?}; nothing is changed until one is declared");
         return Some(Verdict::bad(type_, Reason::TenantNotFound, message));
     }
+    if snapshot.erasing {
+        let message =
+            format!("the data in namespace {namespace:?} is erased; what stands stays until it goes with the data");
+        return Some(Verdict::bad(type_, Reason::Purging, message));
+    }
     let message = format!("namespace {namespace:?} is not the Tenant's yet; its NamespacesReady says what is missing");
     (!snapshot.home_ready).then(|| Verdict::bad(type_, Reason::Progressing, message))
+}
+
+/// Does a policy carry the rules?
+fn carried(plan: &Plan) -> bool {
+    plan.desired.objects().any(|object| object.reference.kind == Kind::NetworkPolicy)
 }
 
 /// What is written in the spec and has no effect in this version.
@@ -112,10 +128,11 @@ fn not_yet_enforced(snapshot: &NetworkSnapshot) -> Verdict {
         ("spec.backend", !matches!(spec.backend, Backend::Auto | Backend::NetworkPolicy)),
         ("spec.subnets", !spec.subnets.is_empty()),
         ("spec.vlan", spec.vlan.is_some()),
-        ("spec.dns.mode None", spec.dns.as_ref().is_some_and(|dns| dns.mode == DnsMode::None)),
-        ("spec.dns.searches", spec.dns.as_ref().is_some_and(|dns| !dns.searches.is_empty())),
-        ("spec.tls", spec.tls.is_some()),
-        ("spec.expose", !spec.expose.is_empty()),
+        ("spec.tls.minVersion", spec.tls.as_ref().is_some_and(|tls| tls.mode != TlsMode::Disabled)),
+        (
+            "spec.tls.mode Terminate (the certificate is kept for what ends TLS in front of the VMs, and nothing does)",
+            spec.tls.as_ref().is_some_and(|tls| tls.mode == TlsMode::Terminate),
+        ),
         ("spec.externalFirewall", spec.external_firewall.is_some()),
         ("spec.flowLogs", spec.flow_logs),
     ];
@@ -266,15 +283,16 @@ mod tests {
     #[test]
     fn fields_without_effect_are_listed_when_they_are_written() {
         let vlan = json!({"id": 120, "physicalNetwork": "physnet1"});
-        let tls = json!({"mode": "Terminate", "hosts": ["www.acme.example"]});
+        let issuer = json!({"kind": "ClusterIssuer", "name": "provider"});
+        let tls = json!({"mode": "Terminate", "hosts": ["www.acme.example"], "issuerRef": issuer});
         let spec = json!({
             "type": "VLAN", "backend": "OVN", "vlan": vlan, "subnets": [{"cidr": "203.0.113.0/28"}], "flowLogs": true,
             "tls": tls, "dns": {"mode": "None", "searches": ["acme.example"]},
             "externalFirewall": {"owner": "netops", "ref": "FW-1"}, "expose": [{"vm": "web-1", "port": 443}],
         });
         let listed = "False/NotYetEnforced: accepted, without effect in this version: spec.backend, spec.subnets, \
-                      spec.vlan, spec.dns.mode None, spec.dns.searches, spec.tls, spec.expose, spec.externalFirewall, \
-                      spec.flowLogs";
+                      spec.vlan, spec.tls.minVersion, spec.tls.mode Terminate (the certificate is kept for what ends TLS \
+                      in front of the VMs, and nothing does), spec.externalFirewall, spec.flowLogs";
         assert_eq!(condition(&after(&dmz(&spec)), "FullyEnforced"), listed);
     }
 

@@ -11,11 +11,15 @@ use ipnet::IpNet;
 use k8s_openapi::jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
+/// Entries of any list of addresses: what is denied has to fit into one ClusterNetworkPolicy.
+const LONGEST_LIST: usize = 512;
+
 /// A config that passed every check.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub platform: Platform,
     pub cluster: ClusterRanges,
+    pub walls: Walls,
     pub storage: Storage,
     pub residency: Residency,
     pub pod_security: PodSecurity,
@@ -54,6 +58,14 @@ impl ClusterRanges {
             [&self.pods, &self.services, &self.control_plane, &self.metadata].into_iter().flatten().copied().collect();
         all.into_iter().collect()
     }
+}
+
+/// The tenants' walls in the Admin tier, where the cluster has ClusterNetworkPolicies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Walls {
+    /// Place among the policies of the tier (0-1000, the lower is asked first): what the provider wants to decide before
+    /// the walls gets a lower one. Subjects of walls are disjoint, so all have the same.
+    pub priority: u16,
 }
 
 /// Storage classes tenants may name.
@@ -161,6 +173,8 @@ struct Raw {
     platform: RawPlatform,
     cluster: RawCluster,
     #[serde(default)]
+    walls: RawWalls,
+    #[serde(default)]
     storage: RawStorage,
     #[serde(default)]
     residency: RawResidency,
@@ -190,6 +204,18 @@ struct RawCluster {
     control_plane: Vec<String>,
     #[serde(default)]
     metadata: Vec<String>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct RawWalls {
+    priority: u16,
+}
+
+impl Default for RawWalls {
+    fn default() -> Self {
+        Self { priority: 100 }
+    }
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -305,6 +331,7 @@ impl Raw {
                 control_plane: faults.networks("cluster.controlPlane", &self.cluster.control_plane),
                 metadata,
             },
+            walls: Walls { priority: faults.at_most("walls.priority", self.walls.priority, 1000) },
             residency: Residency {
                 node_label: faults.filled("residency.nodeLabel", self.residency.node_label),
                 node_value: faults.filled("residency.nodeValue", self.residency.node_value),
@@ -363,6 +390,9 @@ impl Faults {
     }
 
     fn parsed<T: std::str::FromStr>(&mut self, field: &str, values: &[String], right: &str) -> Vec<T> {
+        if values.len() > LONGEST_LIST {
+            self.0.push(format!("{field}: has {} entries, the most is {LONGEST_LIST}; join networks", values.len()));
+        }
         let mut good = Vec::new();
         for value in values {
             match value.parse() {
@@ -391,6 +421,13 @@ impl Faults {
         let minor = value.strip_prefix("v1.").and_then(|minor| minor.parse::<u16>().ok());
         if minor.is_none() {
             self.0.push(format!("{field}: {value:?} is not a pinned version such as v1.37"));
+        }
+        value
+    }
+
+    fn at_most(&mut self, field: &str, value: u16, most: u16) -> u16 {
+        if value > most {
+            self.0.push(format!("{field}: {value} is not between 0 and {most}"));
         }
         value
     }

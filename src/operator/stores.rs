@@ -146,10 +146,10 @@ impl<K: Resource<DynamicType = ()> + Clone + 'static> Declared<K> {
         self.synced.load(Ordering::Acquire)
     }
 
-    /// Notes that a declaration belongs to a tenant; returns true when that is new.
-    pub fn index(&self, tenant: &str, reference: ObjectRef<Guarded<K>>) -> bool {
+    /// Notes that a declaration belongs to a tenant.
+    pub fn index(&self, tenant: &str, reference: ObjectRef<Guarded<K>>) {
         let mut index = self.by_tenant.write().unwrap_or_else(PoisonError::into_inner);
-        index.entry(tenant.to_owned()).or_default().insert(reference)
+        index.entry(tenant.to_owned()).or_default().insert(reference);
     }
 
     /// Forgets a deleted declaration.

@@ -149,7 +149,7 @@ impl Triggers {
         self.retentions.send(stores.retentions.all());
     }
 
-    /// Every Tenant: a neighbour's kind came or went, or instance types changed.
+    /// Every Tenant: instance types changed.
     pub fn all_tenants(&self, stores: &Stores) {
         self.tenants.send(stores.tenants.all());
     }
@@ -191,11 +191,11 @@ impl Triggers {
         self.retentions_of(stores, tenant);
     }
 
-    /// Whoever looks at this object: its owner, and for a namespace everybody who lives in it.
+    /// Whoever looks at this object: its owner, and for a namespace or its quota everybody who lives in it.
     pub fn object(&self, stores: &Stores, changed: &Observation) {
         let home = changed.reference.home();
         match (changed.reference.kind, changed.owner.split_once('/')) {
-            (Kind::Namespace, _) | (_, None) => self.home(stores, home),
+            (Kind::Namespace | Kind::ResourceQuota, _) | (_, None) => self.home(stores, home),
             (_, Some(("Tenant", _))) => self.tenant(home),
             (_, Some(("TenantNetwork", name))) => {
                 let namespace = changed.reference.namespace.clone().unwrap_or_default();

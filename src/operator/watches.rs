@@ -112,7 +112,7 @@ async fn declared<K>(
     context: Arc<Context>,
     writer: StoreWriter<Guarded<K>>,
     store: fn(&Context) -> &Declared<K>,
-    on_change: fn(&Context, &Guarded<K>, First),
+    on_change: fn(&Context, &Guarded<K>),
 ) -> &'static str
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
@@ -134,9 +134,9 @@ where
             }
             Ok(Event::Apply(object)) => {
                 context.metrics.watch_event(&kind, context.clock.now().as_second());
-                let first = store(&context).index(&object.tenant(), ObjectRef::from_obj(&object));
+                store(&context).index(&object.tenant(), ObjectRef::from_obj(&object));
                 if !context.statuses.echo(&object) {
-                    on_change(&context, &object, if first { First::Yes } else { First::No });
+                    on_change(&context, &object);
                 }
             }
             Ok(Event::Delete(object)) => {
@@ -149,31 +149,19 @@ where
     "a watch of our own kinds"
 }
 
-/// Is this the first time that the object is seen?
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum First {
-    Yes,
-    No,
-}
-
 // A Tenant's list of VMs decides what its networks attach, and its dates what its Retention does.
-fn on_tenant(context: &Context, tenant: &Guarded<Tenant>, _: First) {
+fn on_tenant(context: &Context, tenant: &Guarded<Tenant>) {
     context.triggers.home(&context.stores, &tenant.tenant());
 }
 
-// Whether a network exists decides about the Tenant's VMs and its siblings' rules; what is in it does not.
-fn on_network(context: &Context, network: &Guarded<TenantNetwork>, first: First) {
-    match first {
-        First::Yes => {
-            context.triggers.tenant(&network.tenant());
-            context.triggers.networks_of(&context.stores, &network.tenant());
-        }
-        First::No => context.triggers.network(ObjectRef::from_obj(network)),
-    }
+// A network decides about the Tenant's VMs (which resolvers they are told), and about its siblings' rules and addresses.
+fn on_network(context: &Context, network: &Guarded<TenantNetwork>) {
+    context.triggers.tenant(&network.tenant());
+    context.triggers.networks_of(&context.stores, &network.tenant());
 }
 
 // A hold, or a purge that begins, is the Tenant's business, too.
-fn on_retention(context: &Context, retention: &Guarded<Retention>, _: First) {
+fn on_retention(context: &Context, retention: &Guarded<Retention>) {
     context.triggers.retention(ObjectRef::from_obj(retention));
     context.triggers.tenant(&retention.tenant());
 }
@@ -206,7 +194,7 @@ async fn managed<K: Managed>(api: Api<DeserializeGuard<K>>, context: Arc<Context
                 if let Some(crd) = kind.neighbour_crd().filter(|_| !context.cluster.installed(kind)) {
                     context.cluster.set_installed(kind, true);
                     context.neighbours.settled(crd);
-                    context.triggers.all_tenants(&context.stores);
+                    context.triggers.everything(&context.stores);
                 }
                 for tenant in &changed {
                     context.triggers.home(&context.stores, tenant);
@@ -388,7 +376,7 @@ impl Running {
         if crd == INSTANCETYPE_CRD {
             self.context.stores.set_instancetypes(BTreeMap::new());
         }
-        self.context.triggers.all_tenants(&self.context.stores);
+        self.context.triggers.everything(&self.context.stores);
     }
 }
 

@@ -47,8 +47,9 @@ fn known(group: &str, plural: &str) -> (Step, Way) {
         | ("pool.kubevirt.io", "virtualmachinepools")
         | ("kubevirt.io", "virtualmachineinstancereplicasets")
         | ("cdi.kubevirt.io", "dataimportcrons")
-        // cert-manager makes a key's Secret anew while there is a certificate for it.
-        | ("cert-manager.io", "certificates") => Step::Schedules,
+        // cert-manager makes the Secret of a Certificate anew.
+        | ("cert-manager.io", "certificates" | "certificaterequests" | "issuers")
+        | ("acme.cert-manager.io", "challenges" | "orders") => Step::Schedules,
         ("kubevirt.io", "virtualmachines" | "virtualmachineinstances" | "virtualmachineinstancemigrations")
         | ("", "pods") => Step::Machines,
         (
@@ -84,6 +85,7 @@ mod tests {
         assert!(step("kubevirt.io", "virtualmachines") < step("snapshot.kubevirt.io", "virtualmachinesnapshots"));
         assert!(step("snapshot.storage.k8s.io", "volumesnapshots") < step("", "persistentvolumeclaims"));
         assert!(step("", "persistentvolumeclaims") < step("cloudfarm.dev", "tenantnetworks"));
+        assert!(step("cert-manager.io", "certificates") < step("", "secrets"));
         let walls = place(&kind("networking.k8s.io", "networkpolicies"), false);
         assert_eq!(walls, (Step::Namespaces, Way::WithNamespace));
         assert_eq!(place(&kind("example.com", "widgets"), false), (Step::Namespaces, Way::WithNamespace));

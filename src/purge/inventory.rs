@@ -18,6 +18,7 @@ use serde_json::Value;
 use super::classify::{is_noise, is_noise_kind, place};
 use super::plan::{Inventory, Item, Kept, KindName, Step, Way};
 use super::rolling::{Aged, Target};
+use super::wall;
 use super::world::Lost;
 use crate::api::jst::{in_japan, plus_days};
 use crate::api::quantity::Quantity;
@@ -31,6 +32,8 @@ const PAGE: u32 = 500;
 /// Where the tenant is, by uid.
 pub struct Place<'a> {
     pub tenant: &'a str,
+    /// Uid of the Tenant that is pinned; empty when none is.
+    pub tenant_uid: &'a str,
     /// Namespaces that exist and are pinned.
     pub namespaces: &'a BTreeMap<String, String>,
     pub log_retention: LogRetention,
@@ -86,6 +89,8 @@ pub async fn inventory(client: &Client, place: &Place<'_>) -> Result<Inventory, 
     found.kept =
         kept.into_iter().map(|(class, (count, until))| Kept { class, count, until: in_japan(until) }).collect();
     namespaces(place, &derived, &mut found);
+    let wall = wall::find(client, place, &mut found).await;
+    listed(wall, place, &wall::kind(), &mut found)?;
     Ok(found)
 }
 

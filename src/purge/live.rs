@@ -192,11 +192,13 @@ impl Live {
     /// Everything in the namespaces of a look that are pinned, and what hangs on it.
     pub(super) async fn inventory_of(&self, look: &Look, unlisted: Unlisted) -> Result<Inventory, Lost> {
         let status = look.retention.status.clone().unwrap_or_default();
-        let pinned = status.pinned.unwrap_or_default().namespace_uids;
-        let namespaces = look.namespaces.iter().filter(|(name, sight)| pinned.get(*name) == Some(&sight.uid));
+        let pinned = status.pinned.unwrap_or_default();
+        let is_pinned = |name: &String, sight: &NamespaceSight| pinned.namespace_uids.get(name) == Some(&sight.uid);
+        let namespaces = look.namespaces.iter().filter(|(name, sight)| is_pinned(name, sight));
         let namespaces = namespaces.map(|(name, sight)| (name.clone(), sight.uid.clone())).collect();
         let place = Place {
             tenant: &look.retention.spec.tenant_ref.name,
+            tenant_uid: &pinned.tenant_uid,
             namespaces: &namespaces,
             log_retention: look.retention.spec.log_retention.clone().unwrap_or_else(LogRetention::standard),
             now: records_as_of(look),

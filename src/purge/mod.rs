@@ -22,4 +22,5 @@ mod preview;
 mod record;
 mod roll;
 pub mod rolling;
+mod wall;
 pub mod world;

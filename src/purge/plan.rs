@@ -36,7 +36,7 @@ pub enum Step {
     Derived,
     /// Networks, addresses, walls.
     Networks,
-    /// The namespaces, with everything that nobody has to delete one by one.
+    /// The namespaces, with everything that nobody has to delete one by one, and then the wall around them.
     Namespaces,
 }
 

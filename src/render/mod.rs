@@ -27,7 +27,7 @@ use crate::network::observe::{NetworkSnapshot, TenantFact};
 use crate::operator::config::Config;
 use crate::retention::ending::TenantState;
 use crate::retention::observe::{RetentionSnapshot, declaration};
-use crate::tenant::observe::{Neighbours, RetentionFact, TenantSnapshot};
+use crate::tenant::observe::{Neighbours, RetentionFact, TenantSnapshot, name_resolution};
 use crate::{network, retention, tenant};
 
 pub use check::check;
@@ -181,9 +181,10 @@ impl World {
         let snapshot = TenantSnapshot {
             tenant: tenant.clone(),
             config: config.clone(),
-            neighbours: Neighbours { kubevirt: true, cdi: true },
+            neighbours: Neighbours { kubevirt: true, cdi: true, cluster_policies: true },
             instancetypes: Arc::new(self.instancetypes.clone()),
             networks: self.networks_of(&name).map(|network| (network.name_any(), network.spec.type_)).collect(),
+            dns: name_resolution(&self.networks_of(&name).collect::<Vec<_>>()),
             retention: self.retentions.get(&chosen).map(|found| RetentionFact {
                 name: chosen.clone(),
                 uid: NO_UID.into(),
@@ -220,6 +221,9 @@ impl World {
             home_ready: true,
             config: config.clone(),
             siblings: self.networks_of(tenant).map(ResourceExt::name_any).filter(|sibling| *sibling != name).collect(),
+            taken: network::expose::taken(network, self.networks_of(tenant)),
+            erasing: false,
+            cert_manager: true,
             observed: BTreeMap::new(),
             probe: None,
             now: Timestamp::UNIX_EPOCH,

@@ -9,7 +9,7 @@ use kube::runtime::reflector::ObjectRef;
 
 use crate::api::retention::{PurgeState, Retention};
 use crate::api::tenant::Tenant;
-use crate::api::tenant_network::NetworkType;
+use crate::api::tenant_network::{Dns, NetworkType, TenantNetwork};
 use crate::cluster::object::{Kind, Observation, Reference};
 use crate::cluster::status::StatusBook;
 use crate::foreign::instancetype::Size;
@@ -28,6 +28,8 @@ pub struct TenantSnapshot {
     pub instancetypes: Arc<BTreeMap<String, Size>>,
     /// TenantNetworks in the tenant's namespace, by name.
     pub networks: BTreeMap<String, NetworkType>,
+    /// Name resolution of those networks that say something about it, by name.
+    pub dns: BTreeMap<String, Dns>,
     /// The Retention that stands for this Tenant, or will.
     pub retention_name: String,
     /// Does it exist, for which tenant, and has it begun to erase?
@@ -42,6 +44,8 @@ pub struct TenantSnapshot {
 pub struct Neighbours {
     pub kubevirt: bool,
     pub cdi: bool,
+    /// ClusterNetworkPolicies, of which a tenant's wall in the Admin tier is made.
+    pub cluster_policies: bool,
 }
 
 /// A Retention, as far as a Tenant cares.
@@ -88,25 +92,28 @@ pub fn observe(context: &Context, tenant: Tenant) -> TenantSnapshot {
     let name = tenant.name_any();
     let retention_name = context.stores.retention_name(&tenant);
     let retention = context.stores.retentions.get(&ObjectRef::new(&retention_name));
+    let networks: Vec<_> = context.stores.networks.of_tenant(&name);
+    let networks: Vec<&TenantNetwork> = networks.iter().filter_map(|network| network.0.as_ref().ok()).collect();
     TenantSnapshot {
         config: context.config.clone(),
         neighbours: Neighbours {
             kubevirt: context.cluster.installed(Kind::VirtualMachine),
             cdi: context.cluster.installed(Kind::DataVolume),
+            cluster_policies: context.cluster.installed(Kind::ClusterNetworkPolicy),
         },
         instancetypes: context.stores.instancetypes(),
-        networks: context
-            .stores
-            .networks
-            .of_tenant(&name)
-            .iter()
-            .filter_map(|network| network.0.as_ref().ok())
-            .map(|network| (network.name_any(), network.spec.type_))
-            .collect(),
+        networks: networks.iter().map(|network| (network.name_any(), network.spec.type_)).collect(),
+        dns: name_resolution(&networks),
         retention: retention.map(|found| RetentionFact::of(retention_name.clone(), &name, &found, &context.statuses)),
         retention_name,
         observed: context.cluster.observed.of_tenant(&name),
         now: context.clock.now(),
         tenant,
     }
+}
+
+/// What networks say about name resolution, by name.
+#[must_use]
+pub fn name_resolution(networks: &[&TenantNetwork]) -> BTreeMap<String, Dns> {
+    networks.iter().filter_map(|network| Some((network.name_any(), network.spec.dns.clone()?))).collect()
 }

@@ -5,7 +5,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::declared::Invalid;
-use super::desired::{Contract, Erasure, Plan};
+use super::desired::{Contract, Erasure, Plan, name_resolution};
 use super::observe::TenantSnapshot;
 use crate::api::condition::{ConditionType, Reason, Status, Verdict, merge};
 use crate::api::home;
@@ -14,6 +14,11 @@ use crate::api::tenant::{CapacityRow, Hardening, MachineCounts, Profile, RunStra
 use crate::cluster::applied::{Applied, Fault};
 use crate::cluster::object::{Facts, Kind, Observation, Reference};
 use crate::operator::context::Conditions;
+
+const WALLS: &str = "default-deny and platform rules stand, and before them the ClusterNetworkPolicy that no other rule opens (as objects; packets are not measured)";
+
+/// No fault of the Tenant's: what a cluster without these policies can do is done.
+const WALLS_THAT_ADD_UP: &str = "default-deny and platform rules stand (as objects; packets are not measured); this cluster has no ClusterNetworkPolicy, so tenants are separated by NetworkPolicies alone, which whoever may write one in a namespace can open";
 
 impl Conditions for TenantStatus {
     fn conditions(&self) -> &[Condition] {
@@ -94,10 +99,10 @@ fn judged(snapshot: &TenantSnapshot, contract: &Contract, plan: &Plan, applied: 
         ),
         in_place(
             ConditionType::WallsReady,
-            &[Kind::NetworkPolicy],
+            &[Kind::NetworkPolicy, Kind::ClusterNetworkPolicy],
             plan,
             applied,
-            "default-deny and platform rules stand (as objects; packets are not measured)",
+            if snapshot.neighbours.cluster_policies { WALLS } else { WALLS_THAT_ADD_UP },
         ),
         machines(contract, &counts, applied),
         hardening(snapshot),
@@ -290,6 +295,7 @@ fn not_yet_enforced(snapshot: &TenantSnapshot) -> Verdict {
         ];
         let named = written.into_iter().filter(|(_, written)| *written);
         fields.extend(named.map(|(field, _)| format!("spec.virtualMachines[{}].{field}", machine.name)));
+        fields.extend(name_resolution::surplus(snapshot, machine));
     }
     Verdict::without_effect(&fields)
 }

@@ -17,3 +17,4 @@ mod rights;
 mod roles;
 mod tenants;
 mod uses;
+mod walls;

@@ -12,8 +12,8 @@ use super::storage::cluster::Kind;
 /// What makes an object the one it was: uid and resource version.
 pub type Identity = (String, String);
 
-/// Every object in the tenant's two namespaces, these, and the volumes and snapshot contents that name them. Events only
-/// tell of others.
+/// Every object in the tenant's two namespaces, these, the wall around them, and the volumes and snapshot contents that
+/// name them. Events only tell of others.
 pub async fn objects(client: &Client, tenant: &str) -> BTreeMap<String, Identity> {
     let homes = [format!("cf-{tenant}"), format!("cfd-{tenant}")];
     let mut found = BTreeMap::new();
@@ -35,6 +35,9 @@ pub async fn objects(client: &Client, tenant: &str) -> BTreeMap<String, Identity
         if let Some(object) = namespaces.get_opt(home).await.expect("an answer") {
             add("Namespace", &object);
         }
+    }
+    if let Some(object) = super::world::walls(client).get_opt(&homes[0]).await.expect("an answer") {
+        add("ClusterNetworkPolicy", &object);
     }
     for (kind, reference) in [(Kind::Volume, "claimRef"), (Kind::SnapshotContent, "volumeSnapshotRef")] {
         for object in kind.api(client, None).list(&ListParams::default()).await.expect("a list") {

@@ -108,6 +108,12 @@ pub fn retentions(client: &Client) -> Api<DynamicObject> {
     Api::all_with(client.clone(), &resource("cloudfarm.dev", "v1alpha1", "Retention", "retentions"))
 }
 
+/// Walls in the Admin tier.
+pub fn walls(client: &Client) -> Api<DynamicObject> {
+    let kind = resource("policy.networking.k8s.io", "v1alpha2", "ClusterNetworkPolicy", "clusternetworkpolicies");
+    Api::all_with(client.clone(), &kind)
+}
+
 pub fn machines(client: &Client, tenant: &str) -> Api<DynamicObject> {
     let kind = resource("kubevirt.io", "v1", "VirtualMachine", "virtualmachines");
     Api::namespaced_with(client.clone(), &format!("cf-{tenant}"), &kind)
@@ -162,6 +168,8 @@ pub async fn end_state(client: &Client, tenant: &str) -> BTreeMap<String, Value>
         resource("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
         resource("cdi.kubevirt.io", "v1beta1", "DataVolume", "datavolumes"),
         resource("kubevirt.io", "v1", "VirtualMachine", "virtualmachines"),
+        resource("", "v1", "Service", "services"),
+        resource("cert-manager.io", "v1", "Certificate", "certificates"),
         resource("cloudfarm.dev", "v1alpha1", "TenantNetwork", "tenantnetworks"),
     ];
     let namespaces = Api::<DynamicObject>::all_with(client.clone(), &resource("", "v1", "Namespace", "namespaces"));
@@ -177,6 +185,7 @@ pub async fn end_state(client: &Client, tenant: &str) -> BTreeMap<String, Value>
         ("Tenant", &tenants(client), tenant),
         ("Retention", &retentions(client), tenant),
         ("CronJob", &cron_jobs, purge.as_str()),
+        ("ClusterNetworkPolicy", &walls(client), customer.as_str()),
     ];
     let mut found = Vec::new();
     for (kind, api, name) in named {

@@ -55,6 +55,7 @@ pub fn policies() -> Vec<Value> {
         purge::volumes(),
         purge::snapshot_contents(),
         purge::snapshot_content_deletion(),
+        purge::wall_deletion(),
         bindings::purge_roles(),
         pods::entry(),
         pods::creation(),

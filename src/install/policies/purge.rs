@@ -1,7 +1,8 @@
-//! What the purge may do to things that lie outside of namespaces: volumes and snapshot contents. It gives them back to
-//! their drivers and changes nothing else, and only those of tenants' namespaces.
+//! What the purge may do to things that lie outside of namespaces: volumes, snapshot contents and walls. It gives the
+//! former back to their drivers, takes the latter away, and changes nothing else, and only for tenants.
 
-use super::{Guard, by_uid, held, is_purge};
+use super::{Guard, by_uid, held, is_purge, label};
+use crate::api::labels::{FIELD_MANAGER, MANAGED_BY, TENANT};
 
 /// CEL: a map is the same but for one key; `dyn` since fields of a type are no map to the type checker.
 fn same_but(field: &str, key: &str) -> String {
@@ -95,5 +96,30 @@ pub fn snapshot_content_deletion() -> Guard {
         .unless(
             "!variables.theirs || has(params.status) && has(params.status.purge) || params.spec.?rolling.orValue([]).exists(each, each.target in ['Snapshots', 'Backups'])",
             format!("{what} + 'no purge of tenant ' + params.spec.tenantRef.name + ' has begun, and spec.rolling of Retention ' + params.metadata.name + ' does not name Snapshots'"),
+        )
+}
+
+/// The wall in the Admin tier outlives everything that it stands around. It lies outside of namespaces, so no approval can
+/// be asked: the tenant's Retention is.
+pub fn wall_deletion() -> Guard {
+    let what = "'clusternetworkpolicy ' + oldObject.metadata.name + ': '";
+    let tenant = format!("{}.orValue('')", label("oldObject", TENANT));
+    let ours = format!("{}.orValue('') == '{FIELD_MANAGER}'", label("oldObject", MANAGED_BY));
+    Guard::on("cloudfarm-purge-wall-deletion", &["DELETE"], "policy.networking.k8s.io", &["clusternetworkpolicies"])
+        .every_retention()
+        .when("purge", is_purge())
+        .with("theirs", format!("params.spec.tenantRef.name == {tenant}"))
+        .unless(
+            format!("{ours} && oldObject.metadata.name == 'cf-' + {tenant}"),
+            format!("{what} + 'is not the wall that cloudfarm made for a tenant; the purge deletes only those, cf-<tenant> with the labels {MANAGED_BY}={FIELD_MANAGER} and {TENANT}'"),
+        )
+        .unless(by_uid(), format!("{what} + 'the purge deletes by uid; send preconditions.uid ' + oldObject.metadata.uid"))
+        .unless(
+            format!("!variables.theirs || !{}", held()),
+            format!("{what} + 'tenant ' + params.spec.tenantRef.name + ' is under the legal hold of Retention ' + params.metadata.name"),
+        )
+        .unless(
+            "!variables.theirs || has(params.status) && has(params.status.purge)",
+            format!("{what} + 'no purge of tenant ' + params.spec.tenantRef.name + ' has begun, says Retention ' + params.metadata.name"),
         )
 }

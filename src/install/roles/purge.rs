@@ -124,6 +124,7 @@ fn everywhere() -> Vec<Value> {
         rule("", &["namespaces"], &["get", "delete"]),
         rule("", &["persistentvolumes"], &["get", "list", "patch"]),
         rule("snapshot.storage.k8s.io", &["volumesnapshotcontents"], &["get", "list", "patch", "delete"]),
+        rule("policy.networking.k8s.io", &["clusternetworkpolicies"], &["get", "delete"]),
     ]
 }
 

@@ -1,8 +1,10 @@
 //! Pure: from a snapshot to everything the Tenant wants.
 
 mod capacity;
+mod cluster_network_policy;
 mod data_volume;
 mod limit_range;
+pub mod name_resolution;
 mod namespace;
 mod network_policy;
 mod resource_quota;
@@ -183,7 +185,8 @@ fn walls(home: &Home, declared: &Declared) -> Vec<DesiredObject> {
         network_policy::default_deny(home, &home.customer),
         network_policy::default_deny(home, &home.derived),
     ];
-    walls.extend(network_policy::platform(home));
+    walls.extend(home.snapshot.neighbours.cluster_policies.then(|| cluster_network_policy::wall(home)));
+    walls.extend(network_policy::platform(home, declared));
     walls.extend(network_policy::cdi_import(home));
     walls.extend(role_binding::role_bindings(home));
     walls

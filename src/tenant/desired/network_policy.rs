@@ -7,24 +7,45 @@ use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::{
     IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::Home;
+use super::{Home, name_resolution};
+use crate::api::labels;
 use crate::cluster::object::DesiredObject;
+use crate::tenant::declared::Declared;
 
 /// Nothing in, nothing out, for every pod of the namespace.
 pub fn default_deny(home: &Home, namespace: &str) -> DesiredObject {
     policy(home, namespace, "cloudfarm-default-deny", LabelSelector::default(), &["Ingress", "Egress"], Vec::new())
 }
 
-/// DNS and time. The resolver is the provider's, not the cluster's: that one knows other tenants' services.
-pub fn platform(home: &Home) -> Option<DesiredObject> {
+/// DNS and time. The resolver is the provider's, not the cluster's: that one knows other tenants' services. VMs whose
+/// networks have no name resolution get the time alone.
+pub fn platform(home: &Home, declared: &Declared) -> Vec<DesiredObject> {
     let platform = &home.snapshot.config.platform;
-    let doors = [egress(&platform.resolvers, &[("UDP", 53), ("TCP", 53)]), egress(&platform.ntp, &[("UDP", 123)])];
-    let doors: Vec<_> = doors.into_iter().flatten().collect();
-    (!doors.is_empty())
-        .then(|| policy(home, &home.customer, "cloudfarm-platform", LabelSelector::default(), &["Egress"], doors))
+    let resolvers = egress(&platform.resolvers, &[("UDP", 53), ("TCP", 53)]);
+    let clocks = egress(&platform.ntp, &[("UDP", 123)]);
+    let opened = |name: &str, selector: LabelSelector, doors: &[&Option<NetworkPolicyEgressRule>]| {
+        let doors: Vec<_> = doors.iter().copied().flatten().cloned().collect();
+        (!doors.is_empty()).then(|| policy(home, &home.customer, name, selector, &["Egress"], doors))
+    };
+    let mut machines = declared.machines.iter();
+    let policies = if machines.any(|machine| name_resolution::is_without(home.snapshot, machine.spec)) {
+        [
+            opened("cloudfarm-platform", without_resolvers("DoesNotExist"), &[&resolvers, &clocks]),
+            opened("cloudfarm-ntp", without_resolvers("Exists"), &[&clocks]),
+        ]
+    } else {
+        [opened("cloudfarm-platform", LabelSelector::default(), &[&resolvers, &clocks]), None]
+    };
+    policies.into_iter().flatten().collect()
+}
+
+fn without_resolvers(operator: &str) -> LabelSelector {
+    let marked =
+        LabelSelectorRequirement { key: labels::NO_RESOLVERS.to_owned(), operator: operator.to_owned(), values: None };
+    LabelSelector { match_expressions: Some(vec![marked]), ..LabelSelector::default() }
 }
 
 /// CDI's importer pods may fetch images; without this an import hangs behind the default-deny.

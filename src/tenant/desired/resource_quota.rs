@@ -16,6 +16,9 @@ const DISKS_PER_VM: i64 = 16;
 /// A VM's persistent TPM and UEFI state need a claim of their own.
 const STATE_PER_VM: i64 = 1;
 
+/// A VM is attached to at most so many networks, and has one address outside in each.
+const ADDRESSES_PER_VM: i64 = 8;
+
 /// `cloudfarm` in the customer's namespace. Never `limits.*`: KubeVirt's launcher sets limits of its own, and a quota on
 /// them would refuse VMs that fit the contract.
 pub fn resource_quota(home: &Home, declared: &Declared) -> DesiredObject {
@@ -29,6 +32,7 @@ pub fn resource_quota(home: &Home, declared: &Declared) -> DesiredObject {
         ("requests.storage".into(), storage.clone()),
         ("persistentvolumeclaims".into(), count(disks)),
         ("services.nodeports".into(), "0".into()),
+        ("services.loadbalancers".into(), count(declared.instances * ADDRESSES_PER_VM)),
         ("count/virtualmachines.kubevirt.io".into(), count(declared.instances)),
         ("count/datavolumes.cdi.kubevirt.io".into(), count(declared.instances * DISKS_PER_VM)),
         ("count/virtualmachinesnapshots.snapshot.kubevirt.io".into(), count(snapshots)),

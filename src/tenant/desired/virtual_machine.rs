@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Home, disk_name};
+use super::{Home, disk_name, name_resolution};
 use crate::api::labels;
 use crate::api::tenant::{Machine, OperatingSystem, Profile, RunStrategy};
 use crate::cluster::object::DesiredObject;
@@ -53,6 +53,9 @@ fn template_labels(home: &Home, machine: &Machine) -> BTreeMap<String, String> {
     let mut all = own_labels(home, machine);
     all.insert(labels::TENANT.to_owned(), home.owner.tenant.clone());
     all.insert(labels::VM.to_owned(), machine.name.clone());
+    if name_resolution::is_without(home.snapshot, machine) {
+        all.insert(labels::NO_RESOLVERS.to_owned(), "true".to_owned());
+    }
     for network in &machine.networks {
         all.insert(format!("{}{}", labels::NETWORK_PREFIX, network.name), "true".to_owned());
     }
@@ -61,7 +64,6 @@ fn template_labels(home: &Home, machine: &Machine) -> BTreeMap<String, String> {
 
 fn instance(home: &Home, machine: &DeclaredMachine) -> InstanceSpec {
     let spec = machine.spec;
-    let resolvers: Vec<String> = home.snapshot.config.platform.resolvers.iter().map(ToString::to_string).collect();
     let keys: Vec<Value> = spec
         .ssh_key_secrets
         .iter()
@@ -77,7 +79,7 @@ fn instance(home: &Home, machine: &DeclaredMachine) -> InstanceSpec {
         eviction_strategy: Some("LiveMigrate".into()),
         termination_grace_period_seconds: Some(180),
         dns_policy: Some("None".into()),
-        dns_config: json!({"nameservers": resolvers}),
+        dns_config: name_resolution::dns_config(home.snapshot, spec),
         affinity: residency(home),
         access_credentials: if keys.is_empty() { Value::Null } else { Value::Array(keys) },
         domain: domain(home, machine),
