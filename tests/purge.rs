@@ -5,6 +5,8 @@ mod support;
 
 #[path = "purge/life.rs"]
 mod life;
+#[path = "purge/networks.rs"]
+mod networks;
 #[path = "purge/process.rs"]
 mod process;
 #[path = "purge/switches.rs"]

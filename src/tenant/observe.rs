@@ -9,10 +9,14 @@ use kube::runtime::reflector::ObjectRef;
 
 use crate::api::retention::{PurgeState, Retention};
 use crate::api::tenant::Tenant;
-use crate::api::tenant_network::NetworkType;
+use crate::api::tenant_network::{NetworkType, TenantNetwork};
 use crate::cluster::object::{Kind, Observation, Reference};
 use crate::cluster::status::StatusBook;
 use crate::foreign::instancetype::Size;
+use crate::network::attachment::Attachment;
+use crate::network::backend::Obstacle;
+use crate::network::observe::{attachable, lasting};
+use crate::network::vlan::Lasting;
 use crate::operator::config::Config;
 use crate::operator::context::Context;
 use crate::operator::stores::Guarded;
@@ -27,7 +31,9 @@ pub struct TenantSnapshot {
     /// Sizes of the cluster's instance types.
     pub instancetypes: Arc<BTreeMap<String, Size>>,
     /// TenantNetworks in the tenant's namespace, by name.
-    pub networks: BTreeMap<String, NetworkType>,
+    pub networks: BTreeMap<String, NetworkFact>,
+    /// What of its networks outlasts them.
+    pub lasting: Lasting,
     /// The Retention that stands for this Tenant, or will.
     pub retention_name: String,
     /// Does it exist, for which tenant, and has it begun to erase?
@@ -35,6 +41,15 @@ pub struct TenantSnapshot {
     /// What exists in the tenant's home.
     pub observed: BTreeMap<Reference, Observation>,
     pub now: Timestamp,
+}
+
+/// A TenantNetwork, as far as the VMs care that name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NetworkFact {
+    /// The pod's own interface.
+    Pod,
+    /// An interface of its own, or why there is none now.
+    OfItsOwn(Result<Attachment, Obstacle>),
 }
 
 /// Which neighbours are installed and watched.
@@ -101,12 +116,20 @@ pub fn observe(context: &Context, tenant: Tenant) -> TenantSnapshot {
             .of_tenant(&name)
             .iter()
             .filter_map(|network| network.0.as_ref().ok())
-            .map(|network| (network.name_any(), network.spec.type_))
+            .map(|network| (network.name_any(), network_fact(context, network)))
             .collect(),
+        lasting: lasting(context, &name),
         retention: retention.map(|found| RetentionFact::of(retention_name.clone(), &name, &found, &context.statuses)),
         retention_name,
         observed: context.cluster.observed.of_tenant(&name),
         now: context.clock.now(),
         tenant,
+    }
+}
+
+fn network_fact(context: &Context, network: &TenantNetwork) -> NetworkFact {
+    match network.spec.type_ {
+        NetworkType::Pod => NetworkFact::Pod,
+        NetworkType::Layer2 | NetworkType::Vlan => NetworkFact::OfItsOwn(attachable(context, network.clone())),
     }
 }

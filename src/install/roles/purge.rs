@@ -134,6 +134,7 @@ fn everywhere() -> Vec<Value> {
         rule("", &["namespaces"], &["get", "delete"]),
         rule("", &["persistentvolumes"], &["get", "list", "patch"]),
         rule("snapshot.storage.k8s.io", &["volumesnapshotcontents"], &["get", "list", "patch", "delete"]),
+        rule("k8s.ovn.org", &["clusteruserdefinednetworks"], &["get", "list", "delete"]),
     ]
 }
 
