@@ -45,6 +45,7 @@ async fn uid(api: &Api<DynamicObject>, name: &str) -> Option<String> {
 #[tokio::test]
 async fn every_kind_of_object_reads_back_with_the_fingerprint_it_was_applied_with() {
     let (plane, client) = bed().await;
+    plane.install("ovn");
     let manifests = [
         world::namespace("readback"),
         tenant(
@@ -58,6 +59,7 @@ async fn every_kind_of_object_reads_back_with_the_fingerprint_it_was_applied_wit
                      "disks": [{"name": "root", "size": "20Gi"}, {"name": "data", "size": "0.5Ti"}], "networks": [{"name": "front"}], "sshKeySecrets": ["keys"],
                      "hardening": {"profile": "Standard"}},
                     machine("typed", &["front", "back"]),
+                    machine("outside", &["front", "bridged"]),
                 ],
             }),
         ),
@@ -72,6 +74,26 @@ async fn every_kind_of_object_reads_back_with_the_fingerprint_it_was_applied_wit
             "tls": {"mode": "Terminate", "hosts": ["*.readback.example"], "issuerRef": {"kind": "ClusterIssuer", "name": "provider"}}}),
         ),
         network("readback", "back", json!({})),
+        network(
+            "readback",
+            "bridged",
+            json!({
+                "type": "VLAN", "vlan": {"id": 101, "physicalNetwork": "physnet1", "mtu": 9000}, "backend": "LinuxBridge",
+                "externalFirewall": {"owner": "netops", "ref": "FW-1"},
+            }),
+        ),
+        network(
+            "readback",
+            "routed",
+            json!({
+                "type": "VLAN", "vlan": {"id": 102, "physicalNetwork": "physnet1"}, "intraNetwork": "Allow",
+                "subnets": [{"cidr": "203.0.113.0/28", "gateway": "203.0.113.1", "reserved": ["203.0.113.8/29"]}],
+                "egress": [{"name": "out", "cidrs": ["198.51.100.0/24"], "ports": [{"protocol": "UDP", "port": 53}]}],
+            }),
+        ),
+        network("readback", "plain", json!({"type": "VLAN", "vlan": {"id": 103, "physicalNetwork": "physnet1"}})),
+        network("readback", "inner", json!({"type": "Layer2", "subnets": [{"cidr": "198.51.100.0/24"}]})),
+        network("readback", "bare", json!({"type": "Layer2"})),
     ];
     apply(plane, &manifests);
     condition(&world::tenants(&client), "readback", "Ready", "True").await;
@@ -109,7 +131,7 @@ async fn every_kind_of_object_reads_back_with_the_fingerprint_it_was_applied_wit
         assert!(wanted_digest == live_digest, "{kind:?} {name}\nwanted {wanted:#}\nlive {live:#}");
         compared += 1;
     }
-    assert!(compared >= 19, "only {compared} objects were compared");
+    assert!(compared >= 29, "only {compared} objects were compared");
     assert_eq!(retention["status"]["purgeNotBefore"], "2027-05-30T15:00:00Z");
 }
 

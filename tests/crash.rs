@@ -25,7 +25,7 @@ struct Story {
     gone: Option<&'static str>,
 }
 
-fn stories() -> [Story; 7] {
+fn stories() -> [Story; 8] {
     [
         Story {
             name: "a tenant with two networks and two VMs is created",
@@ -69,6 +69,16 @@ fn stories() -> [Story; 7] {
             change: |name| vec![two_machines(name, json!({"contract": {"endDate": "2099-06-30"}}))],
             gone: None,
         },
+        Story {
+            name: "a network takes a VLAN id and is made by OVN-Kubernetes",
+            before: |name| whole(name, json!({})),
+            // A physical network of its own, so that no run finds the id of another taken.
+            change: |name| {
+                let vlan = json!({"id": 120, "physicalNetwork": name});
+                vec![network(name, "outside", json!({"type": "VLAN", "vlan": vlan}))]
+            },
+            gone: None,
+        },
     ]
 }
 
@@ -107,6 +117,7 @@ fn outside(name: &str) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_write_breaks_in_whatever_way_the_end_is_that_of_the_clean_run() {
     let plane = Plane::shared();
+    plane.install("ovn");
     let client = plane.admin().await;
     for (number, story) in stories().iter().enumerate() {
         let clean = run(plane, &client, story, &format!("s{number}-clean"), None, None).await;
@@ -202,7 +213,14 @@ fn own(calls: Vec<support::audit::Call>, name: &str) -> Vec<support::audit::Call
 }
 
 fn mentions(call: &support::audit::Call, name: &str) -> bool {
-    let homes = [format!("cf-{name}"), format!("cfd-{name}"), format!("cf-purge-{name}"), name.to_owned()];
+    let homes = [
+        format!("cf-{name}"),
+        format!("cfd-{name}"),
+        format!("cf-purge-{name}"),
+        format!("cf-{name}.outside"),
+        format!("vlan-{name}-120"),
+        name.to_owned(),
+    ];
     homes.contains(&call.namespace) || homes.contains(&call.name)
 }
 

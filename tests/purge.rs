@@ -7,6 +7,8 @@ mod support;
 mod kinds;
 #[path = "purge/life.rs"]
 mod life;
+#[path = "purge/networks.rs"]
+mod networks;
 #[path = "purge/process.rs"]
 mod process;
 #[path = "purge/switches.rs"]

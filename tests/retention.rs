@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock};
 use cloudfarm::api::retention::{PurgeState, Retention, RetentionPhase};
 use cloudfarm::cluster::applied::Applied;
 use cloudfarm::cluster::object::{Digest, Facts, Kind, Observation, Reference};
+use cloudfarm::network::vlan::Lasting;
 use cloudfarm::operator::config::Config;
 use cloudfarm::retention::desired::desired;
 use cloudfarm::retention::ending::{Declaration, TenantState};
@@ -64,6 +65,7 @@ fn snapshot(retention: Retention, tenant: TenantState, now: &str) -> RetentionSn
         rival: None,
         config: CONFIG.clone(),
         observed: BTreeMap::from([(namespace().reference, namespace())]),
+        lasting: Lasting::default(),
         now: now.parse().expect("an instant"),
     }
 }

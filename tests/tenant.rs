@@ -4,14 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use cloudfarm::api::condition::Reason;
 use cloudfarm::api::quantity::Quantity;
 use cloudfarm::api::tenant::Tenant;
-use cloudfarm::api::tenant_network::NetworkType;
 use cloudfarm::cluster::applied::Applied;
-use cloudfarm::cluster::object::{Facts, Kind, Observation};
+use cloudfarm::cluster::object::{Attached, DesiredObject, Digest, Facts, Kind, Observation, Reference};
 use cloudfarm::foreign::instancetype::Size;
+use cloudfarm::network::attachment::Attachment;
+use cloudfarm::network::backend::Obstacle;
+use cloudfarm::network::vlan::Lasting;
 use cloudfarm::tenant::desired::{Plan, desired};
-use cloudfarm::tenant::observe::{Neighbours, TenantSnapshot};
+use cloudfarm::tenant::observe::{Neighbours, NetworkFact, TenantSnapshot};
 use cloudfarm::tenant::status::status;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -58,7 +61,8 @@ fn snapshot(spec: &Value) -> TenantSnapshot {
         neighbours: Neighbours { kubevirt: true, cdi: true, cluster_policies: true },
         instancetypes: Arc::new(BTreeMap::from([("small".into(), size(1, 4)), ("big".into(), size(8, 32))])),
         dns: BTreeMap::new(),
-        networks: BTreeMap::from([("front".into(), NetworkType::Pod), ("back".into(), NetworkType::Pod)]),
+        networks: BTreeMap::from([("front".into(), NetworkFact::Pod), ("back".into(), NetworkFact::Pod)]),
+        lasting: Lasting::default(),
         retention: None,
         retention_name: "plum".into(),
         observed: BTreeMap::new(),
@@ -361,4 +365,71 @@ fn a_vm_whose_networks_all_have_no_resolution_is_told_nobody_and_cannot_ask_the_
     };
     assert_eq!(selects("cloudfarm-platform"), (json!("DoesNotExist"), vec![json!(53), json!(123)]));
     assert_eq!(selects("cloudfarm-ntp"), (json!("Exists"), vec![json!(123)]));
+}
+
+/// An object of tenant plum that was made for that declaration.
+fn seen(kind: Kind, name: &str, owner: &str, facts: Facts) -> Observation {
+    Observation {
+        reference: Reference { kind, namespace: Some("cf-plum".into()), name: name.into() },
+        uid: format!("uid-of-{name}"),
+        resource_version: "1".into(),
+        owner: owner.into(),
+        owner_uid: "uid-of-the-owner".into(),
+        tenant: "plum".into(),
+        ours: true,
+        digest: Digest::of(&Value::Null),
+        facts,
+        deleting: false,
+    }
+}
+
+#[test]
+fn what_a_network_leaves_goes_after_its_last_vm_and_its_filter_last() {
+    let on = |networks: Attached| Facts::VirtualMachine {
+        ready: true,
+        printable_status: "Running".into(),
+        halted: false,
+        networks,
+    };
+    let attached = Attached { to: BTreeSet::from(["outside".to_owned()]), outdated: false };
+    let outdated = Attached { to: BTreeSet::new(), outdated: true };
+    let vm = |networks: Attached| seen(Kind::VirtualMachine, "web", "Tenant/plum", on(networks));
+    let filter = seen(Kind::MultiNetworkPolicy, "network-outside", "TenantNetwork/outside", Facts::None);
+    let definition = seen(Kind::NetworkAttachmentDefinition, "outside", "TenantNetwork/outside", Facts::None);
+    let put_away = |living: bool, objects: &[&Observation]| -> Vec<Kind> {
+        let mut world = snapshot(&spec());
+        world.observed = objects.iter().map(|seen| (seen.reference.clone(), (*seen).clone())).collect();
+        world.lasting.living.extend(living.then(|| "uid-of-the-owner".to_owned()));
+        desired(&world).desired.abandoned.iter().map(|left| left.reference.kind).collect()
+    };
+    assert_eq!(put_away(false, &[&vm(attached), &filter, &definition]), [], "a VM is attached");
+    assert_eq!(put_away(false, &[&vm(outdated), &filter, &definition]), [], "a VM may be attached");
+    assert_eq!(put_away(true, &[&filter, &definition]), [], "the network is declared");
+    assert_eq!(put_away(false, &[&filter, &definition]), [Kind::NetworkAttachmentDefinition]);
+    assert_eq!(put_away(false, &[&filter]), [Kind::MultiNetworkPolicy]);
+}
+
+#[test]
+fn a_vm_is_withheld_until_its_network_can_attach_it_and_then_has_that_interface_alone() {
+    let mut world = snapshot(&spec());
+    let waits = Obstacle { reason: Reason::Progressing, message: "its filter is not there".into() };
+    world.networks.insert("back".into(), NetworkFact::OfItsOwn(Err(waits)));
+    let plan = desired(&world);
+    let withheld = plan.contract.expect("a contract").withheld;
+    let told: Vec<_> = withheld.iter().map(|withheld| (withheld.vm.as_str(), withheld.message.as_str())).collect();
+    let message = "TenantNetwork \"back\" cannot attach it: its filter is not there";
+    assert_eq!(told, [("app", message), ("db", message)]);
+
+    let there = Attachment { definition: "cf-plum.back".into() };
+    world.networks.insert("back".into(), NetworkFact::OfItsOwn(Ok(there)));
+    let plan = desired(&world);
+    let interfaces = |vm: &str| {
+        let of = |object: &&DesiredObject| object.reference.kind == Kind::VirtualMachine && object.reference.name == vm;
+        let body = plan.desired.objects().find(of).expect("a VM").body.clone();
+        let interfaces = body["spec"]["template"]["spec"]["domain"]["devices"]["interfaces"].clone();
+        let names = interfaces.as_array().expect("a list").iter().map(|one| one["name"].to_string());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(interfaces("db"), "\"net-back\"", "nobody asked for a way into the cluster");
+    assert_eq!(interfaces("app"), "\"pod\" \"net-back\"");
 }

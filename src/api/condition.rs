@@ -30,6 +30,10 @@ pub enum ConditionType {
     RetentionScheduled,
     /// TenantNetwork: the backend that the type needs exists.
     BackendReady,
+    /// TenantNetwork: its address ranges lie in no other of the tenant and in none of the cluster.
+    SubnetsDistinct,
+    /// TenantNetwork: the VLAN id is this network's own on its physical network.
+    VLANAllocated,
     /// TenantNetwork: every written rule is in a policy object.
     RulesAccepted,
     /// TenantNetwork: packets were measured and obey the rules.
@@ -38,6 +42,10 @@ pub enum ConditionType {
     Exposed,
     /// TenantNetwork: the certificate is issued.
     TLSReady,
+    /// TenantNetwork: nothing of another tenant is joined to it.
+    PeeringDenied,
+    /// TenantNetwork: in the cluster is what the network wants, and nothing of it besides.
+    Consistent,
     /// Retention: the purge CronJob stands as the contract's end asks.
     Scheduled,
     /// Retention: a legal hold is active, in either of its two places.
@@ -88,6 +96,20 @@ pub enum Reason {
     HardeningException,
     NotYetEnforced,
     NotYetSupported,
+    /// What would make the network is not installed or not told to the operator.
+    BackendMissing,
+    /// Nobody would keep packets to the rules.
+    RulesNotEnforceable,
+    /// A firewall outside the cluster keeps packets to the rules; nobody here has looked.
+    ExternalFirewall,
+    /// A rule tells VMs apart by address and the network has no addresses.
+    SubnetsMissing,
+    /// An address range lies in another one.
+    SubnetsOverlap,
+    /// Another network has the VLAN id.
+    VLANTaken,
+    /// The VLAN id was another network's a short time ago.
+    VLANQuarantined,
     /// Nobody has looked yet; never taken for "good".
     NotMeasured,
     /// Packets were sent, and went where the rules say.

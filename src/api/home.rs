@@ -55,6 +55,12 @@ pub fn of_cluster_network(name: &str) -> &str {
     name.split_once('.').map_or("", |(home, _)| of_customer_namespace(home))
 }
 
+/// `vlan-<physical network>-<id>`: the Lease that keeps a VLAN id for one network of one tenant. At most 73 characters.
+#[must_use]
+pub fn vlan_lease(physical_network: &str, id: i64) -> String {
+    format!("vlan-{physical_network}-{id}")
+}
+
 /// `cf-record-<tenant>.<first 8 of the Retention's uid>`: plan and certificate of one purge. A tenant that is declared
 /// again after its erasure has another Retention and another record.
 #[must_use]

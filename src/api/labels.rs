@@ -60,6 +60,15 @@ pub const REMOVED_AT: &str = "cloudfarm.dev/removed-at";
 /// `network`, `notices` or `evidence`).
 pub const RECORD: &str = "cloudfarm.dev/record";
 
+/// Label on a Lease: it keeps a VLAN id.
+pub const VLAN: &str = "cloudfarm.dev/vlan";
+
+/// Annotation on the Lease of a VLAN id: since when its holder has it (RFC 3339).
+pub const TAKEN_AT: &str = "cloudfarm.dev/taken-at";
+
+/// Annotation on the Lease of a VLAN id whose network is gone: since when (RFC 3339). The quarantine runs from then.
+pub const RELEASED_AT: &str = "cloudfarm.dev/released-at";
+
 /// Field manager of what a purge run writes on a Retention.
 pub const PURGE_MANAGER: &str = "cloudfarm-purge";
 

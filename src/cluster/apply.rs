@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt, stream};
 
 use super::applied::{Applied, Cause, Fault};
-use super::object::{Claim, Desired, DesiredObject, Facts, Kind, Observation, Owner, Reference};
+use super::object::{Claim, Desired, DesiredObject, Facts, Kind, LeaseWrite, Observation, Owner, Reference};
 use super::write::WriteError;
 use super::{Cluster, prune};
 
@@ -38,6 +38,7 @@ impl Cluster {
         }
         self.make_missing(&desired.once, &mut applied).await;
         self.claim_all(&desired.claims, &mut applied).await;
+        self.lease_all(&desired.leases, &mut applied).await;
         prune::prune(self, desired, &mut applied).await;
         applied
     }
@@ -101,6 +102,24 @@ impl Cluster {
                 // It went meanwhile; there is nothing left to claim.
                 Err(WriteError::NotFound(_)) => {}
                 Err(error) => applied.faults.push(failed(&on.reference, &error)),
+            }
+        }
+    }
+
+    /// Who comes first has the id; whoever lost learns by the watch of Leases whose it is.
+    async fn lease_all(&self, leases: &[LeaseWrite], applied: &mut Applied) {
+        for LeaseWrite { lease, over } in leases {
+            let written = match over {
+                None => self.writer.create(&lease.reference, &lease.body).await,
+                Some(seen) => self.writer.take_over(seen, &lease.body).await,
+            };
+            match written {
+                Ok(observation) => {
+                    applied.written += 1;
+                    self.observed.answered(observation, lease.digest);
+                }
+                Err(WriteError::Unexpected(_) | WriteError::NotFound(_)) => {}
+                Err(error) => applied.faults.push(failed(&lease.reference, &error)),
             }
         }
     }
@@ -201,7 +220,8 @@ fn is_wall(kind: Kind) -> bool {
         | Kind::VirtualMachine
         | Kind::CronJob
         | Kind::ConfigMap
-        | Kind::Retention => false,
+        | Kind::Retention
+        | Kind::Lease => false,
     }
 }
 

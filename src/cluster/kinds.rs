@@ -1,6 +1,7 @@
 //! From an answer's JSON to an [`Observation`], by kind.
 
 use k8s_openapi::api::batch::v1::CronJob;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, LimitRange, Namespace, ResourceQuota, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::RoleBinding;
@@ -40,6 +41,7 @@ impl Kind {
             Self::ClusterUserDefinedNetwork => reduce::<ClusterUserDefinedNetwork>(value),
             Self::Service => reduce::<Service>(value),
             Self::Certificate => reduce::<Certificate>(value),
+            Self::Lease => reduce::<Lease>(value),
         }
     }
 }

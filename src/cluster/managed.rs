@@ -1,6 +1,7 @@
 //! Which fields of each built-in kind are ours. The neighbours' kinds say so beside their types in `foreign/`.
 
 use k8s_openapi::api::batch::v1::CronJob;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, LimitRange, Namespace, ResourceQuota, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::RoleBinding;
@@ -121,6 +122,21 @@ impl Managed for Service {
         let mut addresses: Vec<String> = status.ingress.unwrap_or_default().into_iter().filter_map(address).collect();
         addresses.sort();
         Facts::Service { addresses }
+    }
+}
+
+impl Managed for Lease {
+    const KIND: Kind = Kind::Lease;
+    fn owned(&self) -> Value {
+        json!({"holder": self.spec.as_ref().and_then(|spec| spec.holder_identity.as_ref())})
+    }
+    fn facts(&self) -> Facts {
+        let annotation = |key: &str| self.metadata.annotations.as_ref().and_then(|all| all.get(key)).cloned();
+        Facts::Lease {
+            holder: self.spec.as_ref().and_then(|spec| spec.holder_identity.clone()),
+            taken_at: annotation(labels::TAKEN_AT),
+            released_at: annotation(labels::RELEASED_AT),
+        }
     }
 }
 

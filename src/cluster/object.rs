@@ -15,8 +15,9 @@ use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
 
+pub use super::desired::{Claim, Desired, LeaseWrite, Stage};
+pub use super::digest::Digest;
 use crate::api::{home, labels};
 
 /// The kinds of object that we make.
@@ -39,11 +40,13 @@ pub enum Kind {
     ClusterUserDefinedNetwork,
     Service,
     Certificate,
+    /// Keeps a VLAN id for one network.
+    Lease,
 }
 
 impl Kind {
     /// All of them, in the order in which a human reads them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Namespace,
         Self::ResourceQuota,
         Self::LimitRange,
@@ -61,6 +64,7 @@ impl Kind {
         Self::ClusterUserDefinedNetwork,
         Self::Service,
         Self::Certificate,
+        Self::Lease,
     ];
 
     /// Group, version, kind and plural, as discovery would tell.
@@ -90,6 +94,7 @@ impl Kind {
             }
             Self::Service => ("", "v1", "Service", "services"),
             Self::Certificate => ("cert-manager.io", "v1", "Certificate", "certificates"),
+            Self::Lease => ("coordination.k8s.io", "v1", "Lease", "leases"),
         };
         let gvk = kube::core::GroupVersionKind::gvk(group, version, kind);
         ApiResource::from_gvk_with_plural(&gvk, plural)
@@ -133,7 +138,9 @@ impl Kind {
             | Self::LimitRange
             | Self::DataVolume
             | Self::ConfigMap
-            | Self::Retention => false,
+            | Self::Retention
+            // An id stays taken until its network is gone, and then for the quarantine.
+            | Self::Lease => false,
         }
     }
 }
@@ -209,6 +216,13 @@ impl Owner {
                 ..OwnerReference::default()
             }]
         });
+        ObjectMeta { owner_references, ..self.lasting_metadata(namespace, name) }
+    }
+
+    /// The same for an object that has to outlive its declaration: the garbage collector would take a filter away from
+    /// under a running VM.
+    #[must_use]
+    pub fn lasting_metadata(&self, namespace: Option<&str>, name: impl Into<String>) -> ObjectMeta {
         ObjectMeta {
             name: Some(name.into()),
             namespace: namespace.map(str::to_owned),
@@ -220,59 +234,8 @@ impl Owner {
                 (labels::OWNER.to_owned(), format!("{:?}/{}", self.kind, self.name)),
                 (labels::OWNER_UID.to_owned(), self.uid.clone()),
             ])),
-            owner_references,
             ..ObjectMeta::default()
         }
-    }
-}
-
-/// Fingerprint of the fields we own.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Digest(u64);
-
-impl Digest {
-    /// Of any JSON value. Empty maps, empty lists and nulls that are map values do not count, since the API server
-    /// drops them; elements of lists always count (`[{}]` is a rule that matches everything, `[]` is none).
-    #[must_use]
-    pub fn of(value: &Value) -> Self {
-        let hash = Sha256::digest(without_empties(value).to_string());
-        let mut first = [0; 8];
-        first.copy_from_slice(&hash[..8]);
-        Self(u64::from_be_bytes(first))
-    }
-}
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-impl fmt::Debug for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-fn without_empties(value: &Value) -> Value {
-    match value {
-        Value::Object(map) => Value::Object(
-            map.iter()
-                .map(|(key, value)| (key.clone(), without_empties(value)))
-                .filter(|(_, value)| !is_empty(value))
-                .collect(),
-        ),
-        Value::Array(items) => Value::Array(items.iter().map(without_empties).collect()),
-        other => other.clone(),
-    }
-}
-
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Object(map) => map.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        _ => false,
     }
 }
 
@@ -312,8 +275,19 @@ pub enum Facts {
     Service { addresses: Vec<String> },
     /// A certificate: does cert-manager say that it is there, and what it says if not?
     Certificate { issued: bool, message: String },
-    /// A VM: does KubeVirt say it is ready, its printable status, and is it meant to be off?
-    VirtualMachine { ready: bool, printable_status: String, halted: bool },
+    /// A VM: does KubeVirt say it is ready, its printable status, is it meant to be off, and where it is attached.
+    VirtualMachine { ready: bool, printable_status: String, halted: bool, networks: Attached },
+    /// A VLAN id's Lease: `<tenant>/<network>` that has it, if any may have it back, since when, and since when no more.
+    Lease { holder: Option<String>, taken_at: Option<String>, released_at: Option<String> },
+}
+
+/// Where a VM is attached, as far as its object tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attached {
+    /// TenantNetworks that its launcher pod is labelled with.
+    pub to: BTreeSet<String>,
+    /// What runs was started from an earlier declaration: it may still be attached to what that one named.
+    pub outdated: bool,
 }
 
 impl Facts {
@@ -359,56 +333,6 @@ impl DesiredObject {
             map.insert("kind".into(), json!(K::kind(&())));
         }
         Self { reference: reference(object), body, digest: digest(object) }
-    }
-}
-
-/// Objects of one dependency stage; they go out in parallel.
-#[derive(Clone, Debug, Default)]
-pub struct Stage {
-    pub objects: Vec<DesiredObject>,
-}
-
-/// Everything one declaration wants, in dependency order: a stage starts when the one before it is observed.
-#[derive(Clone, Debug)]
-pub struct Desired {
-    pub owner: Owner,
-    pub stages: Vec<Stage>,
-    /// Made when it is not there and never looked at again: from then on it belongs to people.
-    pub once: Vec<DesiredObject>,
-    /// A few fields on objects that another declaration made, or that it has left behind.
-    pub claims: Vec<Claim>,
-    /// Neither brought to a declared state now nor pruned: the declaration cannot be met, and what runs is kept.
-    pub keep: BTreeSet<Reference>,
-}
-
-/// A few fields that a declaration states on an object which is not its own, under [`labels::RETENTION_MANAGER`]: a hold
-/// on a namespace, a halt of a VM. What the claim no longer states goes when it is written anew; everything else on the
-/// object stays its owner's.
-#[derive(Clone, Debug)]
-pub struct Claim {
-    /// Which object, by uid: a namesake is not touched.
-    pub on: Observation,
-    /// Labels, annotations and fields, without name and uid.
-    pub fields: Value,
-}
-
-impl Desired {
-    /// Nothing at all, for an owner whose spec says nothing that can be trusted: nothing is made and, since an
-    /// untrusted spec is no reason to delete, everything is kept.
-    #[must_use]
-    pub fn nothing(owner: Owner, observed: &BTreeMap<Reference, Observation>) -> Self {
-        Self {
-            owner,
-            stages: Vec::new(),
-            once: Vec::new(),
-            claims: Vec::new(),
-            keep: observed.keys().cloned().collect(),
-        }
-    }
-
-    /// Every object, in the order of the stages.
-    pub fn objects(&self) -> impl Iterator<Item = &DesiredObject> {
-        self.stages.iter().flat_map(|stage| &stage.objects).chain(&self.once)
     }
 }
 
@@ -491,11 +415,5 @@ mod tests {
         for (namespace, home) in [("cf-plum", "plum"), ("cfd-plum", "plum"), ("plum", ""), ("cloudfarm-system", "")] {
             assert_eq!(policy(namespace).home(), home, "{namespace}");
         }
-    }
-
-    #[test]
-    fn an_empty_rule_is_not_the_same_as_no_rule() {
-        assert_ne!(Digest::of(&json!({"ingress": [{}]})), Digest::of(&json!({"ingress": []})));
-        assert_eq!(Digest::of(&json!({"ingress": []})), Digest::of(&json!({"a": null})));
     }
 }

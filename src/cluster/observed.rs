@@ -194,6 +194,15 @@ impl ObservedStore {
         })
     }
 
+    /// Leases of VLAN ids that a tenant's networks have or had.
+    #[must_use]
+    pub fn leases_of(&self, tenant: &str) -> Vec<Observation> {
+        let state = self.read();
+        let nobodys = state.by_tenant.get("").into_iter().flatten();
+        let leases = nobodys.filter(|(reference, _)| reference.kind == Kind::Lease);
+        leases.map(|(_, entry)| &entry.observation).filter(|lease| lease.tenant == tenant).cloned().collect()
+    }
+
     /// One object, if a watch or an answer showed it.
     #[must_use]
     pub fn get(&self, reference: &Reference) -> Option<Observation> {
@@ -259,8 +268,7 @@ impl State {
         if known.is_some_and(|known| is_older(&observation, &known.observation)) {
             return Change::None;
         }
-        // Of a namespace that we made, its networks and its Retention learn by the watch.
-        let unseen = observation.reference.kind == Kind::Namespace && known.is_some_and(|known| known.unseen);
+        let unseen = others_look(observation.reference.kind) && known.is_some_and(|known| known.unseen);
         let change = match known {
             Some(known) if !unseen && same_content(&known.observation, &observation) => Change::None,
             _ => Change::Changed,
@@ -270,6 +278,20 @@ impl State {
         objects.insert(observation.reference.clone(), Entry { observation, epoch, answered, unseen: own_write });
         change
     }
+}
+
+/// Kinds that others than whoever writes them wait for: they learn by the watch. A namespace's networks and its Retention;
+/// the VMs that a network attaches; the networks that want the same VLAN id.
+fn others_look(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Namespace
+            | Kind::MultiNetworkPolicy
+            | Kind::NetworkAttachmentDefinition
+            | Kind::UserDefinedNetwork
+            | Kind::ClusterUserDefinedNetwork
+            | Kind::Lease
+    )
 }
 
 fn same_content(one: &Observation, other: &Observation) -> bool {

@@ -1,9 +1,9 @@
 //! Prune: deletes what this declaration made and no longer wants.
 //!
 //! Guarantees: only kinds that hold no data ([`Kind::prunable`](super::object::Kind::prunable)); only objects that
-//! carry our label, this owner's name and this owner's uid (I1); only with uid and resource version (I7); nothing at
-//! all while any watch is incomplete or an answer of this pass is missing (I2); walls after the VMs they stand around
-//! (I3).
+//! carry our label, this owner's name and this owner's uid, or that a declaration which is gone has left behind (I1);
+//! only with uid and resource version (I7); nothing at all while any watch is incomplete or an answer of this pass is
+//! missing (I2); walls after the VMs they stand around (I3).
 
 use super::Cluster;
 use super::applied::{Applied, Cause, Fault};
@@ -67,8 +67,12 @@ async fn delete(cluster: &Cluster, object: &Observation, applied: &mut Applied) 
 fn unwanted(desired: &Desired, observed: impl Iterator<Item = Observation>) -> Vec<Observation> {
     let wanted: BTreeSet<&Reference> = desired.objects().map(|object| &object.reference).chain(&desired.keep).collect();
     let owner = format!("{:?}/{}", desired.owner.kind, desired.owner.name);
+    let abandoned = |object: &Observation| {
+        desired.abandoned.iter().any(|left| left.uid == object.uid && left.owner_uid == object.owner_uid)
+    };
+    let own = |object: &Observation| object.owner == owner && object.owner_uid == desired.owner.uid;
     observed
-        .filter(|object| object.ours && object.owner == owner && object.owner_uid == desired.owner.uid)
+        .filter(|object| object.ours && (own(object) || abandoned(object)))
         .filter(|object| object.reference.kind.prunable() && !wanted.contains(&object.reference))
         .collect()
 }

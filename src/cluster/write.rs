@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | [`Writer::create`] | nothing of that name | server-side apply with a resource version no object has: refused (409) if anything is there |
 //! | [`Writer::update`] | exactly this uid | server-side apply with the uid: refused if it is another object or gone |
+//! | [`Writer::take_over`] | exactly this uid and resource version | server-side apply with both |
 //! | [`Writer::claim`] | exactly this uid | server-side apply of a few fields, with the uid, by a manager of their own |
 //! | [`Writer::delete`] | exactly this uid and resource version | preconditions |
 //! | [`Writer::status`] | exactly this uid | server-side apply of the status with the uid |
@@ -89,6 +90,13 @@ impl Writer {
     pub async fn update(&self, reference: &Reference, uid: &str, body: &Value) -> Result<Observation, WriteError> {
         let body = with_metadata(body, "uid", uid);
         self.apply("update", reference, FIELD_MANAGER, &body).await
+    }
+
+    /// Brings what was observed to the body's content, if nobody has written it since.
+    pub async fn take_over(&self, observed: &Observation, body: &Value) -> Result<Observation, WriteError> {
+        let body = with_metadata(body, "uid", &observed.uid);
+        let body = with_metadata(&body, "resourceVersion", &observed.resource_version);
+        self.apply("take-over", &observed.reference, FIELD_MANAGER, &body).await
     }
 
     /// States a few fields on exactly the object that was observed, under a field manager of their own.

@@ -6,7 +6,8 @@ use kube::CustomResource;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::cluster::object::{Facts, Kind, Managed};
+use crate::api::labels::NETWORK_PREFIX;
+use crate::cluster::object::{Attached, Facts, Kind, Managed};
 
 /// The fields we set.
 #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -176,6 +177,12 @@ pub struct VirtualMachineStatus {
     pub ready: bool,
     #[serde(default)]
     pub printable_status: Option<String>,
+    /// There is an instance of it.
+    #[serde(default)]
+    pub created: bool,
+    /// Generation from which that instance was started.
+    #[serde(default)]
+    pub observed_generation: Option<i64>,
 }
 
 impl Managed for VirtualMachine {
@@ -189,6 +196,17 @@ impl Managed for VirtualMachine {
             ready: status.ready,
             printable_status: status.printable_status.unwrap_or_default(),
             halted: self.spec.run_strategy.as_deref() == Some("Halted"),
+            networks: attached(self),
         }
+    }
+}
+
+// An interface is part of the instance: what a changed declaration no longer names goes with the next start.
+fn attached(vm: &VirtualMachine) -> Attached {
+    let labels = vm.spec.template.metadata.labels.keys();
+    let status = vm.status.clone().unwrap_or_default();
+    Attached {
+        to: labels.filter_map(|label| label.strip_prefix(NETWORK_PREFIX)).map(str::to_owned).collect(),
+        outdated: status.created && status.observed_generation.is_some_and(|from| Some(from) != vm.metadata.generation),
     }
 }

@@ -3,7 +3,13 @@
 //! One NetworkPolicy per TenantNetwork, beside the tenant's default-deny: what no rule of any network allows stays
 //! closed. A VM that is attached to several networks of type Pod may do what any of them allows, since NetworkPolicies
 //! add up. Names of rules are for people and in no policy.
+//!
+//! A network of type Layer2 or VLAN is made by OVN-Kubernetes or a bridge ([`backend`]) and is an interface of its own in
+//! the VM, which no NetworkPolicy reaches: a MultiNetworkPolicy with the same doors stands before it. A VLAN's id is its
+//! own while its Lease says so ([`vlan`]).
 
+pub mod attachment;
+pub mod backend;
 pub mod conditions;
 pub mod desired;
 pub mod expose;
@@ -15,7 +21,9 @@ pub mod rules;
 #[cfg(test)]
 mod sample;
 pub mod status;
+pub mod subnets;
 pub mod tls;
+pub mod vlan;
 
 use std::sync::Arc;
 
@@ -30,5 +38,6 @@ pub async fn reconcile(network: TenantNetwork, context: Arc<Context>) -> Result<
     let plan = desired::desired(&snapshot);
     let applied = context.cluster.apply(&plan.desired).await;
     let status = status::status(&snapshot, &plan, &applied);
-    context.report(&snapshot.network, &status, &applied, probe::next_change(&snapshot)).await
+    let next = [plan.next_change(), probe::next_change(&snapshot)].into_iter().flatten().min();
+    context.report(&snapshot.network, &status, &applied, next).await
 }

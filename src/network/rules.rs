@@ -12,7 +12,7 @@ use super::non_empty::NonEmpty;
 use super::observe::NetworkSnapshot;
 use super::reach::{self, Block};
 use crate::api::condition::Reason;
-use crate::api::tenant_network::{DnsMode, IntraNetwork, NetworkRule, Protocol};
+use crate::api::tenant_network::{DnsMode, IntraNetwork, NetworkRule, NetworkType, Protocol};
 
 /// One opening in one direction.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,7 +93,11 @@ pub fn doors(snapshot: &NetworkSnapshot) -> Doors {
         let door = door(snapshot, &forbidden, "egress", rule, &mut doors.refused);
         doors.egress.extend(door);
     }
-    if spec.intra_network == IntraNetwork::Allow {
+    let nowhere = nowhere(snapshot).filter(|_| spec.intra_network == IntraNetwork::Allow);
+    if let Some(message) = nowhere {
+        let rule = "intraNetwork".to_owned();
+        doors.refused.push(Refused { rule, reason: Reason::SubnetsMissing, message: message.into() });
+    } else if spec.intra_network == IntraNetwork::Allow {
         let own = Peer::Network(snapshot.network.metadata.name.clone().unwrap_or_default());
         let door = NonEmpty::of([own]).map(|peers| Door { peers, ports: Ports::All });
         doors.ingress.extend(door.clone());
@@ -142,20 +146,32 @@ fn door(
     }
     let own = snapshot.network.metadata.name.as_deref();
     for network in &rule.networks {
-        if snapshot.siblings.contains(network) || own == Some(network) {
+        if let Some(message) = nowhere(snapshot) {
+            refuse(Reason::SubnetsMissing, format!("TenantNetwork {network:?}: {message}"));
+        } else if snapshot.siblings.contains_key(network) || own == Some(network) {
             peers.insert(Peer::Network(network.clone()));
         } else {
             refuse(Reason::NetworkNotFound, format!("TenantNetwork {network:?} does not exist in this namespace"));
         }
     }
     for vm in &rule.vms {
-        if snapshot.tenant.as_ref().is_none_or(|tenant| tenant.vms.contains_key(vm)) {
+        if let Some(message) = nowhere(snapshot) {
+            refuse(Reason::SubnetsMissing, format!("VM {vm:?}: {message}"));
+        } else if snapshot.tenant.as_ref().is_none_or(|tenant| tenant.vms.contains_key(vm)) {
             peers.insert(Peer::Vm(vm.clone()));
         } else {
             refuse(Reason::VirtualMachineNotFound, format!("the Tenant declares no VM {vm:?}"));
         }
     }
     NonEmpty::of(peers).map(|peers| Door { peers, ports })
+}
+
+/// On a network of its own a VM is found by the address that the network gave it. Without ranges it gives none, and an
+/// enforcer would take the peer for nobody.
+fn nowhere(snapshot: &NetworkSnapshot) -> Option<&'static str> {
+    let spec = &snapshot.network.spec;
+    (spec.type_ != NetworkType::Pod && spec.subnets.is_empty())
+        .then_some("VMs are told apart by address here; write spec.subnets, or name cidrs instead")
 }
 
 fn except(rule: &NetworkRule) -> Result<Vec<IpNet>, reach::NoBlock> {

@@ -1,6 +1,6 @@
 //! Networks made for tests.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -9,8 +9,13 @@ use k8s_openapi::jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::observe::{NetworkSnapshot, TenantFact};
+use super::backend::Installed;
+use super::observe::{NetworkSnapshot, TenantFact, lease_of};
+use super::subnets::Sibling;
+use super::vlan::Sight;
 use crate::api::tenant_network::TenantNetwork;
+use crate::cluster::object::{Attached, Digest, Facts, Kind, Observation, Reference};
+use crate::install::NAMESPACE;
 use crate::operator::config::Config;
 
 /// Network `dmz` of tenant acme, which has `internal` beside it and the VMs web-1 (dmz) and db-1 (internal).
@@ -32,13 +37,69 @@ pub fn dmz(spec: &Value) -> NetworkSnapshot {
         }),
         home_ready: true,
         config: Arc::new(config()),
-        siblings: BTreeSet::from(["internal".to_owned()]),
+        siblings: BTreeMap::from([("internal".to_owned(), Sibling::default())]),
         taken: BTreeMap::new(),
         erasing: false,
         cert_manager: true,
+        installed: Installed { ovn: true, ovn_cluster: true, multus: true, multi_network_policy: true },
+        vlan: Sight::default(),
         observed: BTreeMap::new(),
         probe: None,
         now: Timestamp::UNIX_EPOCH,
+    }
+}
+
+/// The same as a VLAN of id 120, in a cluster that has every backend. Nobody has the id yet.
+pub fn vlan(spec: &Value) -> NetworkSnapshot {
+    let mut whole = json!({"type": "VLAN", "vlan": {"id": 120, "physicalNetwork": "physnet1"}});
+    for (field, value) in spec.as_object().unwrap() {
+        whole[field] = value.clone();
+    }
+    dmz(&whole)
+}
+
+/// The same, and the id is the network's own.
+pub fn held(spec: &Value) -> NetworkSnapshot {
+    let mut snapshot = vlan(spec);
+    snapshot.vlan.lease = lease_of(&snapshot.network).map(|_| leased(Some("acme/dmz"), "1", None));
+    snapshot
+}
+
+/// The Lease of id 120, as that holder's network of that uid has or had it.
+pub fn leased(holder: Option<&str>, uid: &str, released_at: Option<&str>) -> Observation {
+    let (tenant, network) = holder.unwrap_or("acme/dmz").split_once('/').unwrap();
+    Observation {
+        reference: Reference { kind: Kind::Lease, namespace: Some(NAMESPACE.into()), name: "vlan-physnet1-120".into() },
+        uid: "l".into(),
+        resource_version: "5".into(),
+        owner: format!("TenantNetwork/{network}"),
+        owner_uid: uid.into(),
+        tenant: tenant.into(),
+        ours: true,
+        digest: Digest::of(&Value::Null),
+        facts: Facts::Lease {
+            holder: holder.map(str::to_owned),
+            taken_at: None,
+            released_at: released_at.map(str::to_owned),
+        },
+        deleting: false,
+    }
+}
+
+/// A VM of tenant acme that is attached to those networks.
+pub fn vm_on(vm: &str, networks: &[&str]) -> Observation {
+    let to = networks.iter().map(|&network| network.to_owned()).collect();
+    Observation {
+        reference: Reference { kind: Kind::VirtualMachine, namespace: Some("cf-acme".into()), name: vm.into() },
+        owner: "Tenant/acme".into(),
+        owner_uid: "t".into(),
+        facts: Facts::VirtualMachine {
+            ready: true,
+            printable_status: "Running".into(),
+            halted: false,
+            networks: Attached { to, outdated: false },
+        },
+        ..leased(Some("acme/dmz"), "t", None)
     }
 }
 
@@ -53,6 +114,7 @@ fn config() -> Config {
 platform: {resolvers: [192.0.2.53], ntp: [192.0.2.123]}
 cluster: {pods: [10.244.0.0/16, 2001:db8:244::/56], services: [10.96.0.0/16, 'fd00:96::/112'], controlPlane: [192.0.2.0/28]}
 purge: {image: registry.invalid/cloudfarm}
+networks: {multiNetworkPolicy: Enforced, bridges: {physnet1: br-physnet1}}
 ",
     )
     .unwrap()

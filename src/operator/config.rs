@@ -3,7 +3,9 @@
 //! A missing or unreadable file is an error at start, never "match everything"; all faults are told at once, each
 //! with its field, its value and what would be right.
 
-use std::collections::BTreeSet;
+mod faults;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -11,8 +13,7 @@ use ipnet::IpNet;
 use k8s_openapi::jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-/// Entries of any list of addresses: what is denied has to fit into one ClusterNetworkPolicy.
-const LONGEST_LIST: usize = 512;
+use faults::Faults;
 
 /// A config that passed every check.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +27,19 @@ pub struct Config {
     pub purge: Purge,
     pub rates: Rates,
     pub metrics: Series,
+    pub networks: Networks,
+}
+
+/// What no CRD tells about networks of the types Layer2 and VLAN.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Networks {
+    /// Do the nodes obey MultiNetworkPolicies? OVN-Kubernetes does with `enable-multi-networkpolicy`. The CRD alone filters
+    /// nothing.
+    pub multi_network_policy: bool,
+    /// The Linux bridge on every node, by physical network.
+    pub bridges: BTreeMap<String, String>,
+    /// Days for which nobody gets a VLAN id after its network is gone (1-365).
+    pub vlan_quarantine_days: u16,
 }
 
 /// Services of the platform that every tenant may reach.
@@ -185,6 +199,22 @@ struct Raw {
     rates: RawRates,
     #[serde(default)]
     metrics: RawSeries,
+    #[serde(default)]
+    networks: RawNetworks,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct RawNetworks {
+    multi_network_policy: String,
+    bridges: BTreeMap<String, String>,
+    vlan_quarantine_days: u16,
+}
+
+impl Default for RawNetworks {
+    fn default() -> Self {
+        Self { multi_network_policy: "Absent".into(), bridges: BTreeMap::new(), vlan_quarantine_days: 7 }
+    }
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -315,7 +345,7 @@ impl Default for RawSeries {
 
 impl Raw {
     fn check(self) -> Result<Config, Vec<String>> {
-        let mut faults = Faults(Vec::new());
+        let mut faults = Faults::default();
         let mut metadata = faults.networks("cluster.metadata", &self.cluster.metadata);
         metadata
             .extend(["169.254.0.0/16", "fe80::/10"].iter().filter_map(|link_local| link_local.parse::<IpNet>().ok()));
@@ -351,6 +381,19 @@ impl Raw {
                 writes_in_flight: faults.within("rates.writesInFlight", self.rates.writes_in_flight, 256),
             },
             metrics: Series { per_tenant: faults.within("metrics.perTenant", self.metrics.per_tenant, 10_000) },
+            networks: Networks {
+                multi_network_policy: faults.one_of(
+                    "networks.multiNetworkPolicy",
+                    self.networks.multi_network_policy,
+                    &["Enforced", "Absent"],
+                ) == "Enforced",
+                bridges: faults.bridges("networks.bridges", self.networks.bridges),
+                vlan_quarantine_days: faults.within(
+                    "networks.vlanQuarantineDays",
+                    self.networks.vlan_quarantine_days,
+                    365,
+                ),
+            },
             storage: Storage {
                 access_mode: faults.one_of(
                     "storage.accessMode",
@@ -362,81 +405,7 @@ impl Raw {
                 allowed_classes: self.storage.allowed_classes,
             },
         };
-        if faults.0.is_empty() { Ok(config) } else { Err(faults.0) }
-    }
-}
-
-/// Collects what is wrong instead of stopping at the first fault.
-struct Faults(Vec<String>);
-
-impl Faults {
-    fn addresses(&mut self, field: &str, values: &[String]) -> Vec<IpAddr> {
-        self.parsed(field, values, "an IP address such as 192.0.2.53")
-    }
-
-    fn networks(&mut self, field: &str, values: &[String]) -> Vec<IpNet> {
-        let networks: Vec<IpNet> = self.parsed(field, values, "a network such as 10.96.0.0/16");
-        for network in networks.iter().filter(|network| network.trunc() != **network) {
-            self.0.push(format!("{field}: {network} has host bits; write {}", network.trunc()));
-        }
-        networks
-    }
-
-    fn some(&mut self, field: &str, values: &[String]) -> Vec<IpNet> {
-        if values.is_empty() {
-            self.0.push(format!("{field}: is empty; without it a tenant's wide rule would reach the cluster"));
-        }
-        self.networks(field, values)
-    }
-
-    fn parsed<T: std::str::FromStr>(&mut self, field: &str, values: &[String], right: &str) -> Vec<T> {
-        if values.len() > LONGEST_LIST {
-            self.0.push(format!("{field}: has {} entries, the most is {LONGEST_LIST}; join networks", values.len()));
-        }
-        let mut good = Vec::new();
-        for value in values {
-            match value.parse() {
-                Ok(parsed) => good.push(parsed),
-                Err(_) => self.0.push(format!("{field}: {value:?} is not {right}")),
-            }
-        }
-        good
-    }
-
-    fn filled(&mut self, field: &str, value: String) -> String {
-        if value.trim().is_empty() {
-            self.0.push(format!("{field}: is empty"));
-        }
-        value
-    }
-
-    fn one_of(&mut self, field: &str, value: String, allowed: &[&str]) -> String {
-        if !allowed.contains(&value.as_str()) {
-            self.0.push(format!("{field}: {value:?} is not one of {}", allowed.join(", ")));
-        }
-        value
-    }
-
-    fn version(&mut self, field: &str, value: String) -> String {
-        let minor = value.strip_prefix("v1.").and_then(|minor| minor.parse::<u16>().ok());
-        if minor.is_none() {
-            self.0.push(format!("{field}: {value:?} is not a pinned version such as v1.37"));
-        }
-        value
-    }
-
-    fn at_most(&mut self, field: &str, value: u16, most: u16) -> u16 {
-        if value > most {
-            self.0.push(format!("{field}: {value} is not between 0 and {most}"));
-        }
-        value
-    }
-
-    fn within(&mut self, field: &str, value: u16, most: u16) -> u16 {
-        if !(1..=most).contains(&value) {
-            self.0.push(format!("{field}: {value} is not between 1 and {most}"));
-        }
-        value
+        faults.none_or(config)
     }
 }
 

@@ -11,8 +11,9 @@ use kube::{Resource, ResourceExt};
 use crate::api::home;
 use crate::api::retention::{PurgeState, Retention};
 use crate::api::tenant::Tenant;
-use crate::api::tenant_network::TenantNetwork;
+use crate::api::tenant_network::{NetworkType, TenantNetwork};
 use crate::foreign::instancetype::Size;
+use crate::network::observe::lease_of;
 use crate::probe::report::Report;
 
 /// A declaration that may be undecodable without harming its neighbours (I14).
@@ -78,6 +79,22 @@ impl Stores {
         let decoded = all.iter().filter_map(|found| found.0.as_ref().ok());
         let standing = decoded.filter(|found| !purged(found)).map(ResourceExt::name_any);
         standing.min().unwrap_or_else(|| format!("{name}-{}", uid.chars().take(8).collect::<String>()))
+    }
+
+    /// TenantNetworks of a tenant that are no part of the cluster's own network.
+    #[must_use]
+    pub fn networks_of_their_own(&self, tenant: &str) -> Vec<ObjectRef<Guarded<TenantNetwork>>> {
+        let all = self.networks.of_tenant(tenant);
+        let own = all.iter().filter(|found| of_its_own(found));
+        own.map(|found| ObjectRef::from_obj(&**found)).collect()
+    }
+
+    /// TenantNetworks of all tenants that ask for the VLAN id of this Lease. Looks through all of them.
+    #[must_use]
+    pub fn networks_on(&self, lease: &str) -> Vec<Arc<Guarded<TenantNetwork>>> {
+        let asks = |network: &TenantNetwork| lease_of(network).is_some_and(|asked| asked.name == lease);
+        let all = self.networks.store.state().into_iter();
+        all.filter(|found| found.0.as_ref().is_ok_and(asks)).collect()
     }
 
     /// Sizes of the cluster's instance types, by name.
@@ -177,6 +194,12 @@ impl<K: Resource<DynamicType = ()> + Clone + 'static> Declared<K> {
         self.synced.store(true, Ordering::Release);
         lost
     }
+}
+
+/// Is the network no part of the cluster's own?
+#[must_use]
+pub fn of_its_own(network: &Guarded<TenantNetwork>) -> bool {
+    network.0.as_ref().is_ok_and(|network| network.spec.type_ != NetworkType::Pod)
 }
 
 /// How a declaration tells which tenant it belongs to.

@@ -13,10 +13,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
 use super::stores::{Guarded, Stores};
+use crate::api::home;
 use crate::api::retention::Retention;
 use crate::api::tenant::Tenant;
 use crate::api::tenant_network::TenantNetwork;
 use crate::cluster::object::{Kind, Observation};
+use crate::network::observe::lease_of;
+use crate::network::vlan::is_attachment;
 
 /// Senders to the three controllers.
 #[derive(Default)]
@@ -154,7 +157,7 @@ impl Triggers {
         self.tenants.send(stores.tenants.all());
     }
 
-    /// Every TenantNetwork: the probe said something.
+    /// Every TenantNetwork: the probe said something, or what makes networks came or went.
     pub fn all_networks(&self, stores: &Stores) {
         self.networks.send(stores.networks.all());
     }
@@ -191,18 +194,39 @@ impl Triggers {
         self.retentions_of(stores, tenant);
     }
 
-    /// Whoever looks at this object: its owner, and for a namespace or its quota everybody who lives in it.
+    /// Whoever looks at this object: its owner; for a namespace or its quota everybody who lives in it; for a VM the networks
+    /// that may not go before it; for what VMs are attached by also the Tenant; for a VLAN id everybody who asks for it.
     pub fn object(&self, stores: &Stores, changed: &Observation) {
         let home = changed.reference.home();
         match (changed.reference.kind, changed.owner.split_once('/')) {
+            (Kind::Lease, _) => self.vlan(stores, changed),
             (Kind::Namespace | Kind::ResourceQuota, _) | (_, None) => self.home(stores, home),
+            (Kind::VirtualMachine, Some(("Tenant", _))) => {
+                self.tenant(home);
+                self.networks.send(stores.networks_of_their_own(home));
+            }
             (_, Some(("Tenant", _))) => self.tenant(home),
-            (_, Some(("TenantNetwork", name))) => {
-                let namespace = changed.reference.namespace.clone().unwrap_or_default();
-                self.network(ObjectRef::new(name).within(&namespace));
+            (kind, Some(("TenantNetwork", name))) => {
+                self.network(ObjectRef::new(name).within(&home::customer_namespace(home)));
+                if is_attachment(kind) || kind == Kind::MultiNetworkPolicy {
+                    self.tenant(home);
+                }
             }
             (_, Some((_, name))) => self.retention(ObjectRef::new(name)),
         }
+    }
+
+    /// Everybody who asks for the VLAN id of this Lease, and the tenant that has or had it.
+    fn vlan(&self, stores: &Stores, lease: &Observation) {
+        self.networks.send(stores.networks_on(&lease.reference.name).iter().map(|found| ObjectRef::from_obj(&**found)));
+        self.home(stores, &lease.tenant);
+    }
+
+    /// Everybody who asks for the same VLAN id as this network.
+    pub fn rivals(&self, stores: &Stores, network: &Guarded<TenantNetwork>) {
+        let lease = network.0.as_ref().ok().and_then(lease_of);
+        let rivals = lease.map(|lease| stores.networks_on(&lease.name)).unwrap_or_default();
+        self.networks.send(rivals.iter().map(|found| ObjectRef::from_obj(&**found)));
     }
 }
 

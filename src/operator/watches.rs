@@ -12,6 +12,7 @@ use std::time::Duration;
 use backon::ExponentialBuilder;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::batch::v1::CronJob;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, LimitRange, Namespace, ResourceQuota, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::RoleBinding;
@@ -43,7 +44,8 @@ use crate::foreign::multi_network_policy::MultiNetworkPolicy;
 use crate::foreign::network_attachment_definition::NetworkAttachmentDefinition;
 use crate::foreign::user_defined_network::{ClusterUserDefinedNetwork, UserDefinedNetwork};
 use crate::foreign::virtual_machine::VirtualMachine;
-use crate::install::EVIDENCE_NAMESPACE;
+use crate::install::{EVIDENCE_NAMESPACE, NAMESPACE};
+use crate::network::vlan::is_attachment;
 use crate::probe;
 use crate::probe::report::Report;
 
@@ -66,6 +68,7 @@ pub fn start(client: &Client, context: &Arc<Context>, writers: Writers) -> JoinS
         writers.tenants,
         |context| &context.stores.tenants,
         on_tenant,
+        nobody_else,
     ));
     tasks.spawn(declared(
         client.clone(),
@@ -73,6 +76,7 @@ pub fn start(client: &Client, context: &Arc<Context>, writers: Writers) -> JoinS
         writers.networks,
         |context| &context.stores.networks,
         on_network,
+        on_network_gone,
     ));
     tasks.spawn(declared(
         client.clone(),
@@ -80,6 +84,7 @@ pub fn start(client: &Client, context: &Arc<Context>, writers: Writers) -> JoinS
         writers.retentions,
         |context| &context.stores.retentions,
         on_retention,
+        nobody_else,
     ));
     tasks.spawn(managed::<Namespace>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<ResourceQuota>(Api::all(client.clone()), context.clone()));
@@ -88,6 +93,7 @@ pub fn start(client: &Client, context: &Arc<Context>, writers: Writers) -> JoinS
     tasks.spawn(managed::<RoleBinding>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<Service>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<CronJob>(Api::namespaced(client.clone(), &context.config.purge.namespace), context.clone()));
+    tasks.spawn(managed::<Lease>(Api::namespaced(client.clone(), NAMESPACE), context.clone()));
     tasks.spawn(managed::<ConfigMap>(Api::namespaced(client.clone(), EVIDENCE_NAMESPACE), context.clone()));
     context.neighbours.awaited(probe::NAME);
     tasks.spawn(probe_report(Api::namespaced(client.clone(), EVIDENCE_NAMESPACE), context.clone()));
@@ -113,6 +119,7 @@ async fn declared<K>(
     writer: StoreWriter<Guarded<K>>,
     store: fn(&Context) -> &Declared<K>,
     on_change: fn(&Context, &Guarded<K>),
+    on_delete: fn(&Context, &Guarded<K>),
 ) -> &'static str
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
@@ -142,6 +149,7 @@ where
             Ok(Event::Delete(object)) => {
                 store(&context).unindex(&object.tenant(), &ObjectRef::from_obj(&object));
                 context.triggers.home(&context.stores, &object.tenant());
+                on_delete(&context, &object);
             }
             Err(error) => trouble(&context, &kind, &error),
         }
@@ -154,11 +162,21 @@ fn on_tenant(context: &Context, tenant: &Guarded<Tenant>) {
     context.triggers.home(&context.stores, &tenant.tenant());
 }
 
-// A network decides about the Tenant's VMs (which resolvers they are told), and about its siblings' rules and addresses.
+// A network decides about the Tenant's VMs (what they are attached by, which resolvers they are told), and about its
+// siblings' rules, ranges and addresses, and about whoever wants the same VLAN id.
 fn on_network(context: &Context, network: &Guarded<TenantNetwork>) {
     context.triggers.tenant(&network.tenant());
     context.triggers.networks_of(&context.stores, &network.tenant());
+    context.triggers.rivals(&context.stores, network);
 }
+
+// Who was told that another asks for the same VLAN id learns that it does no longer.
+fn on_network_gone(context: &Context, network: &Guarded<TenantNetwork>) {
+    context.triggers.rivals(&context.stores, network);
+}
+
+// What was declared for the tenant has been told already.
+fn nobody_else<K: Resource<DynamicType = ()>>(_: &Context, _: &Guarded<K>) {}
 
 // A hold, or a purge that begins, is the Tenant's business, too.
 fn on_retention(context: &Context, retention: &Guarded<Retention>) {
@@ -194,10 +212,14 @@ async fn managed<K: Managed>(api: Api<DeserializeGuard<K>>, context: Arc<Context
                 if let Some(crd) = kind.neighbour_crd().filter(|_| !context.cluster.installed(kind)) {
                     context.cluster.set_installed(kind, true);
                     context.neighbours.settled(crd);
-                    context.triggers.everything(&context.stores);
+                    neighbour_turned(&context, kind);
                 }
                 for tenant in &changed {
                     context.triggers.home(&context.stores, tenant);
+                }
+                // Leases lie in nobody's home.
+                if kind == Kind::Lease && !changed.is_empty() {
+                    context.triggers.all_networks(&context.stores);
                 }
             }
             Ok(Event::Apply(object)) => {
@@ -218,6 +240,14 @@ async fn managed<K: Managed>(api: Api<DeserializeGuard<K>>, context: Arc<Context
         }
     }
     "a watch of managed objects"
+}
+
+// A neighbour's kind came or went: what Tenants make of it, and what their networks are made by.
+fn neighbour_turned(context: &Context, kind: Kind) {
+    context.triggers.all_tenants(&context.stores);
+    if is_attachment(kind) || kind == Kind::MultiNetworkPolicy {
+        context.triggers.all_networks(&context.stores);
+    }
 }
 
 /// A namespace may have been labelled by the provider before we adopt it; everything else we made ourselves.
@@ -355,7 +385,8 @@ impl Running {
             | Kind::CronJob
             | Kind::ConfigMap
             | Kind::Retention
-            | Kind::Service => self.tasks.spawn(std::future::pending()),
+            | Kind::Service
+            | Kind::Lease => self.tasks.spawn(std::future::pending()),
         }
     }
 
@@ -372,6 +403,7 @@ impl Running {
         for kind in kinds {
             self.context.cluster.set_installed(kind, false);
             self.context.cluster.observed.uninstalled(kind);
+            neighbour_turned(&self.context, kind);
         }
         if crd == INSTANCETYPE_CRD {
             self.context.stores.set_instancetypes(BTreeMap::new());

@@ -16,6 +16,12 @@ pub fn is_noise_kind(kind: &KindName) -> bool {
     )
 }
 
+/// Networks that are objects of the whole cluster and belong to one tenant all the same.
+#[must_use]
+pub fn is_cluster_network(kind: &KindName) -> bool {
+    kind.group == "k8s.ovn.org" && kind.plural == "clusteruserdefinednetworks"
+}
+
 /// Objects that the cluster makes anew wherever a namespace is, and the purge's own rights.
 #[must_use]
 pub fn is_noise(kind: &KindName, name: &str) -> bool {
@@ -64,7 +70,7 @@ fn known(group: &str, plural: &str) -> (Step, Way) {
         | ("", "services")
         | ("networking.k8s.io", "ingresses")
         | ("k8s.cni.cncf.io", "network-attachment-definitions" | "multi-networkpolicies")
-        | ("k8s.ovn.org", "userdefinednetworks") => Step::Networks,
+        | ("k8s.ovn.org", "userdefinednetworks" | "clusteruserdefinednetworks") => Step::Networks,
         // Walls and quotas stay to the very end.
         _ => return (Step::Namespaces, Way::WithNamespace),
     };

@@ -15,7 +15,7 @@ use kube::discovery::{Discovery, Scope, verbs};
 use kube::{Api, Client, ResourceExt};
 use serde_json::Value;
 
-use super::classify::{is_noise, is_noise_kind, place};
+use super::classify::{is_cluster_network, is_noise, is_noise_kind, place};
 use super::plan::{Inventory, Item, Kept, KindName, Step, Way};
 use super::rolling::{Aged, Target};
 use super::wall;
@@ -52,7 +52,8 @@ pub async fn inventory(client: &Client, place: &Place<'_>) -> Result<Inventory, 
     let mut content_of = BTreeMap::new();
     let mut kept: BTreeMap<String, (u64, Timestamp)> = BTreeMap::new();
     let derived = home::derived_namespace(place.tenant);
-    for kind in namespaced_kinds(client).await? {
+    let (kinds, cluster_networks) = kinds(client).await?;
+    for kind in kinds {
         for namespace in place.namespaces.keys() {
             let objects = match list(client, &kind, Some(namespace)).await {
                 Ok(objects) => objects,
@@ -86,6 +87,11 @@ pub async fn inventory(client: &Client, place: &Place<'_>) -> Result<Inventory, 
     }
     contents_follow_their_snapshots(&mut found, &content_of);
     outside(client, place, &mut found).await?;
+    if let Some(kind) = cluster_networks {
+        let networks = cluster_networks_of(client, place.tenant, &kind).await;
+        let networks = networks.map(|networks| found.items.extend(networks));
+        listed(networks, place, &kind, &mut found)?;
+    }
     found.kept =
         kept.into_iter().map(|(class, (count, until))| Kept { class, count, until: in_japan(until) }).collect();
     namespaces(place, &derived, &mut found);
@@ -178,25 +184,41 @@ fn record_until(object: &DynamicObject, place: &Place) -> Option<(String, Timest
     (until > place.now).then(|| (class.clone(), until))
 }
 
-async fn namespaced_kinds(client: &Client) -> Result<BTreeSet<KindName>, Lost> {
+/// Every kind that lies in namespaces, and that of networks which are objects of the whole cluster, where there is one.
+async fn kinds(client: &Client) -> Result<(BTreeSet<KindName>, Option<KindName>), Lost> {
     let discovery = Discovery::new(client.clone()).run().await.map_err(|error| lost(classify(error)))?;
     let mut kinds = BTreeSet::new();
+    let mut cluster_networks = None;
     for group in discovery.groups() {
         // Not `recommended_resources`: those are of one version alone, and a group may have a kind in another only.
         for (resource, capabilities) in group.resources_by_stability() {
-            let listable = capabilities.supports_operation(verbs::LIST);
-            if capabilities.scope == Scope::Namespaced && listable {
-                kinds.insert(KindName {
-                    group: resource.group,
-                    version: resource.version,
-                    kind: resource.kind,
-                    plural: resource.plural,
-                });
+            let kind = KindName {
+                group: resource.group,
+                version: resource.version,
+                kind: resource.kind,
+                plural: resource.plural,
+            };
+            if capabilities.scope == Scope::Namespaced && capabilities.supports_operation(verbs::LIST) {
+                kinds.insert(kind);
+            } else if is_cluster_network(&kind) {
+                cluster_networks = Some(kind);
             }
         }
     }
     kinds.retain(|kind| !is_noise_kind(kind));
-    Ok(kinds)
+    Ok((kinds, cluster_networks))
+}
+
+/// Ours, for this tenant, and where this tenant's are: a name or a label alone proves nothing.
+async fn cluster_networks_of(client: &Client, tenant: &str, kind: &KindName) -> Result<Vec<Item>, WriteError> {
+    let ours = |object: &DynamicObject| {
+        let label = |key: &str| object.labels().get(key).map(String::as_str);
+        home::of_cluster_network(&object.name_any()) == tenant
+            && label(labels::TENANT) == Some(tenant)
+            && label(labels::MANAGED_BY) == Some(labels::FIELD_MANAGER)
+    };
+    let all = list(client, kind, None).await?;
+    Ok(all.iter().filter(|object| ours(object)).map(|object| item(kind, object, false)).collect())
 }
 
 impl KindName {

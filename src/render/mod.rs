@@ -19,15 +19,19 @@ use serde_json::Value;
 use crate::api::quantity::Quantity;
 use crate::api::retention::{Retention, RetentionSpec};
 use crate::api::tenant::Tenant;
-use crate::api::tenant_network::TenantNetwork;
+use crate::api::tenant_network::{NetworkType, TenantNetwork};
 use crate::api::{home, labels};
 use crate::cluster::object::DesiredObject;
 use crate::foreign::instancetype::{Size, VirtualMachineClusterInstancetype};
-use crate::network::observe::{NetworkSnapshot, TenantFact};
+use crate::network::attachment::attachment;
+use crate::network::backend::Installed;
+use crate::network::observe::{NetworkSnapshot, TenantFact, lease_of};
+use crate::network::subnets::Sibling;
+use crate::network::vlan::{Lasting, Sight};
 use crate::operator::config::Config;
 use crate::retention::ending::TenantState;
 use crate::retention::observe::{RetentionSnapshot, declaration};
-use crate::tenant::observe::{Neighbours, RetentionFact, TenantSnapshot, name_resolution};
+use crate::tenant::observe::{Neighbours, NetworkFact, RetentionFact, TenantSnapshot, name_resolution};
 use crate::{network, retention, tenant};
 
 pub use check::check;
@@ -55,6 +59,7 @@ pub fn documentation_config() -> Result<Config, Vec<String>> {
 platform: {resolvers: [192.0.2.53], ntp: [192.0.2.123], imageMirrors: [192.0.2.80/32]}
 cluster: {pods: [10.244.0.0/16], services: [10.96.0.0/16], controlPlane: [192.0.2.0/28]}
 purge: {image: registry.invalid/cloudfarm}
+networks: {multiNetworkPolicy: Enforced, bridges: {physnet1: br-physnet1}}
 ",
     )
 }
@@ -183,8 +188,12 @@ impl World {
             config: config.clone(),
             neighbours: Neighbours { kubevirt: true, cdi: true, cluster_policies: true },
             instancetypes: Arc::new(self.instancetypes.clone()),
-            networks: self.networks_of(&name).map(|network| (network.name_any(), network.spec.type_)).collect(),
+            networks: self
+                .networks_of(&name)
+                .map(|network| (network.name_any(), self.attachable(network, config)))
+                .collect(),
             dns: name_resolution(&self.networks_of(&name).collect::<Vec<_>>()),
+            lasting: Lasting::default(),
             retention: self.retentions.get(&chosen).map(|found| RetentionFact {
                 name: chosen.clone(),
                 uid: NO_UID.into(),
@@ -214,25 +223,59 @@ impl World {
     fn network(&self, network: &TenantNetwork, config: &Arc<Config>, rendered: &mut Rendered) {
         let name = network.name_any();
         let namespace = network.namespace().unwrap_or_default();
+        let plan = network::desired::desired(&self.network_snapshot(network, config));
+        rendered.remarks.extend(plan.refused.iter().map(|refused| {
+            format!("TenantNetwork {namespace}/{name}: {} stays closed: {}", refused.rule, refused.message)
+        }));
+        let obstacle = network::attachment::obstacle(&plan);
+        rendered.remarks.extend(
+            obstacle.map(|obstacle| format!("TenantNetwork {namespace}/{name}: is not made: {}", obstacle.message)),
+        );
+        rendered
+            .remarks
+            .extend(lease_of(network).map(|lease| format!("TenantNetwork {namespace}/{name}: takes {lease}")));
+        rendered.objects.extend(plan.desired.objects().map(body));
+    }
+
+    /// Every neighbour is there, and the VLAN id is the network's own if no other manifest asks for it.
+    fn network_snapshot(&self, network: &TenantNetwork, config: &Arc<Config>) -> NetworkSnapshot {
+        let name = network.name_any();
+        let namespace = network.namespace().unwrap_or_default();
         let tenant = home::of_customer_namespace(&namespace);
-        let snapshot = NetworkSnapshot {
+        let siblings = self.networks_of(tenant).filter(|sibling| sibling.name_any() != name);
+        NetworkSnapshot {
             network: network.clone(),
             tenant: self.tenants.get(tenant).map(TenantFact::of),
             home_ready: true,
             config: config.clone(),
-            siblings: self.networks_of(tenant).map(ResourceExt::name_any).filter(|sibling| *sibling != name).collect(),
             taken: network::expose::taken(network, self.networks_of(tenant)),
+            siblings: siblings.map(|sibling| (sibling.name_any(), Sibling::of(sibling))).collect(),
             erasing: false,
             cert_manager: true,
+            installed: Installed { ovn: true, ovn_cluster: true, multus: true, multi_network_policy: true },
+            vlan: self.vlan(network),
             observed: BTreeMap::new(),
             probe: None,
             now: Timestamp::UNIX_EPOCH,
-        };
+        }
+    }
+
+    /// Who comes first has the id, which no manifest tells: here it is the first by namespace and name.
+    fn vlan(&self, network: &TenantNetwork) -> Sight {
+        let asked = lease_of(network);
+        let mut rivals = self.networks.values().filter(|rival| asked.is_some() && lease_of(rival) == asked);
+        let first = rivals.next();
+        let lease = asked.clone().zip(first).map(|(lease, first)| network::desired::lease::assumed(lease, first));
+        Sight { lease, contested: rivals.next().is_some() }
+    }
+
+    fn attachable(&self, network: &TenantNetwork, config: &Arc<Config>) -> NetworkFact {
+        if network.spec.type_ == NetworkType::Pod {
+            return NetworkFact::Pod;
+        }
+        let snapshot = self.network_snapshot(network, config);
         let plan = network::desired::desired(&snapshot);
-        rendered.remarks.extend(plan.refused.iter().map(|refused| {
-            format!("TenantNetwork {namespace}/{name}: {} stays closed: {}", refused.rule, refused.message)
-        }));
-        rendered.objects.extend(plan.desired.objects().map(body));
+        NetworkFact::OfItsOwn(attachment(&snapshot, &plan, |_| true))
     }
 
     fn retention(&self, tenant: &str, config: &Arc<Config>, rendered: &mut Rendered) {
@@ -248,6 +291,7 @@ impl World {
             rival: None,
             config: config.clone(),
             observed: BTreeMap::new(),
+            lasting: Lasting::default(),
             now: Timestamp::UNIX_EPOCH,
         };
         rendered.objects.extend(retention::desired::desired(&snapshot).desired.objects().map(body));

@@ -12,6 +12,8 @@ use crate::api::home;
 use crate::api::retention::Retention;
 use crate::api::tenant::{Role, Tenant};
 use crate::cluster::object::{Facts, Kind, Observation, Reference};
+use crate::network::observe::lasting;
+use crate::network::vlan::Lasting;
 use crate::operator::config::Config;
 use crate::operator::context::Context;
 
@@ -24,6 +26,8 @@ pub struct RetentionSnapshot {
     pub rival: Option<String>,
     pub config: Arc<Config>,
     pub observed: BTreeMap<Reference, Observation>,
+    /// What of the tenant's networks outlasts them.
+    pub lasting: Lasting,
     pub now: Timestamp,
 }
 
@@ -50,6 +54,7 @@ pub fn observe(context: &Context, retention: Retention) -> RetentionSnapshot {
         rival: rival.map(|rival| rival.name_any()),
         config: context.config.clone(),
         observed: context.cluster.observed.of_tenant(&tenant),
+        lasting: lasting(context, &tenant),
         now: context.clock.now(),
         retention,
     }

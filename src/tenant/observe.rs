@@ -13,6 +13,10 @@ use crate::api::tenant_network::{Dns, NetworkType, TenantNetwork};
 use crate::cluster::object::{Kind, Observation, Reference};
 use crate::cluster::status::StatusBook;
 use crate::foreign::instancetype::Size;
+use crate::network::attachment::Attachment;
+use crate::network::backend::Obstacle;
+use crate::network::observe::{attachable, lasting};
+use crate::network::vlan::Lasting;
 use crate::operator::config::Config;
 use crate::operator::context::Context;
 use crate::operator::stores::Guarded;
@@ -27,9 +31,11 @@ pub struct TenantSnapshot {
     /// Sizes of the cluster's instance types.
     pub instancetypes: Arc<BTreeMap<String, Size>>,
     /// TenantNetworks in the tenant's namespace, by name.
-    pub networks: BTreeMap<String, NetworkType>,
+    pub networks: BTreeMap<String, NetworkFact>,
     /// Name resolution of those networks that say something about it, by name.
     pub dns: BTreeMap<String, Dns>,
+    /// What of its networks outlasts them.
+    pub lasting: Lasting,
     /// The Retention that stands for this Tenant, or will.
     pub retention_name: String,
     /// Does it exist, for which tenant, and has it begun to erase?
@@ -37,6 +43,15 @@ pub struct TenantSnapshot {
     /// What exists in the tenant's home.
     pub observed: BTreeMap<Reference, Observation>,
     pub now: Timestamp,
+}
+
+/// A TenantNetwork, as far as the VMs care that name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NetworkFact {
+    /// The pod's own interface.
+    Pod,
+    /// An interface of its own, or why there is none now.
+    OfItsOwn(Result<Attachment, Obstacle>),
 }
 
 /// Which neighbours are installed and watched.
@@ -102,8 +117,9 @@ pub fn observe(context: &Context, tenant: Tenant) -> TenantSnapshot {
             cluster_policies: context.cluster.installed(Kind::ClusterNetworkPolicy),
         },
         instancetypes: context.stores.instancetypes(),
-        networks: networks.iter().map(|network| (network.name_any(), network.spec.type_)).collect(),
+        networks: networks.iter().map(|network| (network.name_any(), network_fact(context, network))).collect(),
         dns: name_resolution(&networks),
+        lasting: lasting(context, &name),
         retention: retention.map(|found| RetentionFact::of(retention_name.clone(), &name, &found, &context.statuses)),
         retention_name,
         observed: context.cluster.observed.of_tenant(&name),
@@ -116,4 +132,11 @@ pub fn observe(context: &Context, tenant: Tenant) -> TenantSnapshot {
 #[must_use]
 pub fn name_resolution(networks: &[&TenantNetwork]) -> BTreeMap<String, Dns> {
     networks.iter().filter_map(|network| Some((network.name_any(), network.spec.dns.clone()?))).collect()
+}
+
+fn network_fact(context: &Context, network: &TenantNetwork) -> NetworkFact {
+    match network.spec.type_ {
+        NetworkType::Pod => NetworkFact::Pod,
+        NetworkType::Layer2 | NetworkType::Vlan => NetworkFact::OfItsOwn(attachable(context, network.clone())),
+    }
 }

@@ -7,6 +7,7 @@ use cloudfarm::api::retention::{Retention, RetentionStatus};
 use cloudfarm::api::{home, labels};
 use cloudfarm::cluster::applied::Applied;
 use cloudfarm::cluster::object::{Digest, Facts, Kind, Observation, Reference};
+use cloudfarm::network::vlan::Lasting;
 use cloudfarm::operator::config::Config;
 use cloudfarm::retention::desired::{Plan, desired};
 use cloudfarm::retention::observe::{RetentionSnapshot, purged};
@@ -54,6 +55,7 @@ fn snapshot(cluster: &Cluster, retention: Retention) -> RetentionSnapshot {
         rival: rival.map(ResourceExt::name_any),
         config: CONFIG.clone(),
         observed: observed(cluster, &tenant),
+        lasting: Lasting::default(),
         now: cluster.operators_time(),
         retention,
     }

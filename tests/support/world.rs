@@ -171,6 +171,13 @@ pub async fn end_state(client: &Client, tenant: &str) -> BTreeMap<String, Value>
         resource("", "v1", "Service", "services"),
         resource("cert-manager.io", "v1", "Certificate", "certificates"),
         resource("cloudfarm.dev", "v1alpha1", "TenantNetwork", "tenantnetworks"),
+        resource("k8s.cni.cncf.io", "v1", "NetworkAttachmentDefinition", "network-attachment-definitions"),
+        resource("k8s.cni.cncf.io", "v1beta1", "MultiNetworkPolicy", "multi-networkpolicies"),
+    ];
+    let ours = format!("cloudfarm.dev/tenant={tenant}");
+    let outside = [
+        resource("k8s.ovn.org", "v1", "ClusterUserDefinedNetwork", "clusteruserdefinednetworks"),
+        resource("coordination.k8s.io", "v1", "Lease", "leases"),
     ];
     let namespaces = Api::<DynamicObject>::all_with(client.clone(), &resource("", "v1", "Namespace", "namespaces"));
     let cron_jobs = Api::<DynamicObject>::namespaced_with(
@@ -197,6 +204,15 @@ pub async fn end_state(client: &Client, tenant: &str) -> BTreeMap<String, Value>
             let list = api.list(&ListParams::default()).await.expect("a list");
             found.extend(list.items.into_iter().map(|object| (kind.kind.clone(), object)));
         }
+    }
+    for kind in &outside {
+        let api = Api::<DynamicObject>::all_with(client.clone(), kind);
+        let list = match api.list(&ListParams::default().labels(&ours)).await {
+            // A neighbour that is not installed.
+            Err(kube::Error::Api(status)) if status.code == 404 => continue,
+            list => list.expect("a list"),
+        };
+        found.extend(list.items.into_iter().map(|object| (kind.kind.clone(), object)));
     }
     let entry = |(kind, object): (String, DynamicObject)| {
         let namespace = object.metadata.namespace.clone().unwrap_or_default();
@@ -238,7 +254,7 @@ fn scrub(value: &mut Value, tenant: &str) {
             }
             // That it says since when is part of the end; when exactly is not.
             for (key, value) in map.iter_mut() {
-                if key == "cloudfarm.dev/removed-at" || key == "at" {
+                if ["cloudfarm.dev/removed-at", "cloudfarm.dev/taken-at", "at"].contains(&key.as_str()) {
                     *value = Value::String("<time>".into());
                 }
             }

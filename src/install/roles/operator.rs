@@ -38,7 +38,8 @@ pub fn operator() -> Vec<Value> {
         rule("events.k8s.io", &["events"], &["create", "patch"]),
     ];
     let own_rules = [
-        rule("coordination.k8s.io", &["leases"], &["get", "create", "update"]),
+        // Its own, and one for each VLAN id.
+        rule("coordination.k8s.io", &["leases"], &["get", "list", "watch", "create", "update", "patch"]),
         rule("batch", &["cronjobs"], &["get", "list", "watch", "create", "patch", "delete"]),
     ];
     // Plans and certificates are made here, and filled by the purge.

@@ -125,6 +125,7 @@ fn everywhere() -> Vec<Value> {
         rule("", &["persistentvolumes"], &["get", "list", "patch"]),
         rule("snapshot.storage.k8s.io", &["volumesnapshotcontents"], &["get", "list", "patch", "delete"]),
         rule("policy.networking.k8s.io", &["clusternetworkpolicies"], &["get", "delete"]),
+        rule("k8s.ovn.org", &["clusteruserdefinednetworks"], &["get", "list", "delete"]),
     ]
 }
 

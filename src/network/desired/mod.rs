@@ -1,30 +1,44 @@
 //! Pure: from a snapshot to everything the TenantNetwork wants.
 
 mod certificate;
+mod cluster_user_defined_network;
+pub mod lease;
+mod multi_network_policy;
+mod network_attachment_definition;
 mod network_policy;
 #[cfg(test)]
 mod properties;
+mod ranges;
 mod service;
+mod user_defined_network;
 
 use std::collections::BTreeSet;
 
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
+use super::attachment::{definition, obstacle};
+use super::backend::{Choice, Filter, Means, choose};
 use super::observe::NetworkSnapshot;
-use super::rules::{Refused, doors};
+use super::rules::{Doors, Refused, doors};
+use super::subnets::{Clashes, clashes};
+use super::vlan::{Allocation, allocation};
 use super::{expose, tls};
-use crate::api::home;
-use crate::api::tenant_network::NetworkType;
-use crate::cluster::object::{Desired, DesiredObject, Owner, OwnerKind, Stage};
+use crate::cluster::object::{Desired, DesiredObject, Owner, OwnerKind, Reference, Stage};
 
 /// What a pass means to do, and what it leaves closed.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub desired: Desired,
     pub refused: Vec<Refused>,
+    /// What makes the network, and who filters in it.
+    pub choice: Choice,
+    pub clashes: Clashes,
+    /// Whose the VLAN id is; `None` for other types.
+    pub vlan: Option<Allocation>,
 }
 
-/// Everything the TenantNetwork wants. Types Layer2 and VLAN want nothing yet: their VMs are not attached.
+/// Everything the TenantNetwork wants.
 #[must_use]
 pub fn desired(snapshot: &NetworkSnapshot) -> Plan {
     let namespace = snapshot.network.namespace().unwrap_or_default();
@@ -32,25 +46,83 @@ pub fn desired(snapshot: &NetworkSnapshot) -> Plan {
         kind: OwnerKind::TenantNetwork,
         name: snapshot.network.name_any(),
         uid: snapshot.network.uid().unwrap_or_default(),
-        tenant: home::of_customer_namespace(&namespace).to_owned(),
+        tenant: snapshot.tenant_name(),
         namespace: Some(namespace),
     };
     let doors = doors(snapshot);
     let (exposed, hidden) = expose::exposed(snapshot, &doors.ingress);
     let (wanted, faulty) = tls::wanted(snapshot).map_or_else(|wrong| (None, Some(wrong)), |wanted| (wanted, None));
-    let refused = [doors.refused.clone(), hidden, faulty.into_iter().collect()].concat();
+    let mut plan = Plan {
+        desired: Desired::nothing(owner.clone(), &snapshot.observed),
+        refused: [doors.refused.clone(), hidden, faulty.into_iter().collect()].concat(),
+        choice: choose(snapshot),
+        clashes: clashes(snapshot),
+        vlan: allocation(snapshot),
+    };
     let going = snapshot.erasing || snapshot.network.metadata.deletion_timestamp.is_some();
     if snapshot.tenant.is_none() || !snapshot.home_ready || going {
-        return Plan { desired: Desired::nothing(owner, &snapshot.observed), refused };
+        return plan;
     }
-    let objects = match snapshot.network.spec.type_ {
-        NetworkType::Pod => vec![network_policy::network_policy(&owner, &doors)],
-        NetworkType::Layer2 | NetworkType::Vlan => Vec::new(),
-    };
+    let mut stages =
+        if obstacle(&plan).is_none() { stages(snapshot, &owner, &plan.choice, &doors) } else { Vec::new() };
     // What brings packets comes after what filters them.
     let mut outside: Vec<DesiredObject> = exposed.iter().map(|exposed| service::service(&owner, exposed)).collect();
     let asked = wanted.filter(|_| snapshot.cert_manager);
     outside.extend(asked.map(|wanted| certificate::certificate(&owner, &wanted)));
-    let stages = vec![Stage { objects }, Stage { objects: outside }];
-    Plan { desired: Desired { owner, stages, once: Vec::new(), claims: Vec::new(), keep: BTreeSet::new() }, refused }
+    if !outside.is_empty() {
+        stages.push(Stage { objects: outside });
+    }
+    plan.desired = Desired {
+        keep: kept(snapshot),
+        leases: lease::taken(snapshot, &owner, plan.vlan.as_ref()).into_iter().collect(),
+        ..Desired::only(owner, stages)
+    };
+    plan
+}
+
+/// The filter first, and then what VMs are attached by.
+fn stages(snapshot: &NetworkSnapshot, owner: &Owner, choice: &Choice, doors: &Doors) -> Vec<Stage> {
+    let Ok(means) = &choice.means else { return Vec::new() };
+    let filter = match (means, &choice.filter) {
+        (Means::NetworkPolicy, _) => Some(network_policy::network_policy(owner, doors)),
+        (_, Filter::Policies) => {
+            Some(multi_network_policy::multi_network_policy(owner, doors, &definition(snapshot, means)))
+        }
+        (_, Filter::External(_) | Filter::Nobody(_)) => None,
+    };
+    let stage = |object: Option<DesiredObject>| object.map(|object| Stage { objects: vec![object] });
+    [stage(filter), stage(attachment_object(snapshot, owner, means))].into_iter().flatten().collect()
+}
+
+fn attachment_object(snapshot: &NetworkSnapshot, owner: &Owner, means: &Means) -> Option<DesiredObject> {
+    let spec = &snapshot.network.spec;
+    match (means, &spec.vlan) {
+        (Means::OvnLayer2, _) => Some(user_defined_network::user_defined_network(owner, spec)),
+        (Means::OvnLocalnet, Some(vlan)) => {
+            Some(cluster_user_defined_network::cluster_user_defined_network(owner, spec, vlan))
+        }
+        (Means::Bridge(bridge), Some(vlan)) => {
+            Some(network_attachment_definition::network_attachment_definition(owner, vlan, bridge))
+        }
+        (Means::NetworkPolicy, _) | (_, None) => None,
+    }
+}
+
+/// While a VM is attached, nothing is taken away: neither what it is attached by nor the filter before it.
+fn kept(snapshot: &NetworkSnapshot) -> BTreeSet<Reference> {
+    if !snapshot.attached() {
+        return BTreeSet::new();
+    }
+    snapshot.own_objects().map(|object| object.reference.clone()).collect()
+}
+
+impl Plan {
+    /// When time alone will change what this network may have.
+    #[must_use]
+    pub fn next_change(&self) -> Option<Timestamp> {
+        match self.vlan {
+            Some(Allocation::Quarantined(until)) => Some(until),
+            _ => None,
+        }
+    }
 }

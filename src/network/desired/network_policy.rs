@@ -1,4 +1,4 @@
-//! The one policy of a network of type Pod.
+//! The one policy of a network of type Pod, and the body that it shares with that of the other types.
 
 use std::collections::BTreeMap;
 
@@ -16,17 +16,22 @@ use crate::network::rules::{Door, Doors, Peer, PortRange, Ports};
 /// `network-<name>`: selects the VMs attached to the network and opens its doors. A network without rules gets the
 /// policy, too: it says that nothing passes.
 pub fn network_policy(owner: &Owner, doors: &Doors) -> DesiredObject {
-    let ingress = |door: &Door| NetworkPolicyIngressRule { from: Some(peers(door)), ports: ports(&door.ports) };
-    let egress = |door: &Door| NetworkPolicyEgressRule { to: Some(peers(door)), ports: ports(&door.ports) };
     DesiredObject::new(&NetworkPolicy {
         metadata: owner.metadata(owner.namespace.as_deref(), format!("network-{}", owner.name)),
-        spec: Some(NetworkPolicySpec {
-            pod_selector: Some(member(&owner.name)),
-            policy_types: Some(vec!["Ingress".into(), "Egress".into()]),
-            ingress: (!doors.ingress.is_empty()).then(|| doors.ingress.iter().map(ingress).collect()),
-            egress: (!doors.egress.is_empty()).then(|| doors.egress.iter().map(egress).collect()),
-        }),
+        spec: Some(spec(owner, doors)),
     })
+}
+
+/// The body of the policy: everything closed but the doors.
+pub fn spec(owner: &Owner, doors: &Doors) -> NetworkPolicySpec {
+    let ingress = |door: &Door| NetworkPolicyIngressRule { from: Some(peers(door)), ports: ports(&door.ports) };
+    let egress = |door: &Door| NetworkPolicyEgressRule { to: Some(peers(door)), ports: ports(&door.ports) };
+    NetworkPolicySpec {
+        pod_selector: Some(member(&owner.name)),
+        policy_types: Some(vec!["Ingress".into(), "Egress".into()]),
+        ingress: (!doors.ingress.is_empty()).then(|| doors.ingress.iter().map(ingress).collect()),
+        egress: (!doors.egress.is_empty()).then(|| doors.egress.iter().map(egress).collect()),
+    }
 }
 
 /// The pods of VMs that are attached to a network of this namespace.

@@ -8,8 +8,6 @@ mod record;
 mod role_binding;
 mod token;
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
@@ -19,7 +17,8 @@ use super::observe::RetentionSnapshot;
 use super::schedule::Schedule;
 use crate::api::jst::plus_days;
 use crate::api::retention::{Progress, PurgeMode, PurgeState};
-use crate::cluster::object::{Desired, Owner, OwnerKind, Stage};
+use crate::cluster::object::{Desired, LeaseWrite, Owner, OwnerKind, Stage};
+use crate::network::desired::lease;
 
 /// What a pass means to do.
 #[derive(Clone, Debug)]
@@ -60,7 +59,16 @@ pub fn desired(snapshot: &RetentionSnapshot) -> Plan {
         // that this Retention made must not be in the way of the one that takes precedence.
         _ => of(owner, Vec::new(), claims::of_a_running_contract(snapshot)),
     };
-    Plan { desired, ending }
+    Plan { desired: Desired { leases: given_back(snapshot), ..desired }, ending }
+}
+
+/// VLAN ids of a tenant whose data is erased: no Tenant is left whose pass would give them back.
+fn given_back(snapshot: &RetentionSnapshot) -> Vec<LeaseWrite> {
+    if purge_state(snapshot) != Some(PurgeState::Purged) {
+        return Vec::new();
+    }
+    let gone = snapshot.lasting.given_back(&snapshot.observed);
+    gone.map(|seen| lease::given_back(seen, snapshot.now, true)).collect()
 }
 
 fn at_the_end(snapshot: &RetentionSnapshot, owner: Owner, dates: &Dates, schedule: &Schedule) -> Desired {
@@ -99,7 +107,7 @@ fn rolls(snapshot: &RetentionSnapshot) -> bool {
 }
 
 fn of(owner: Owner, stages: Vec<Stage>, claims: Vec<crate::cluster::object::Claim>) -> Desired {
-    Desired { owner, stages, once: Vec::new(), claims, keep: BTreeSet::new() }
+    Desired { claims, ..Desired::only(owner, stages) }
 }
 
 /// Does the operator, which cannot delete, agree that a purge may now delete? Whatever speaks against it, it does not;

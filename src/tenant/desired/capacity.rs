@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use super::{Home, disk_name, machine_reference};
 use crate::api::condition::Reason;
 use crate::api::quantity::Quantity;
-use crate::api::tenant_network::NetworkType;
 use crate::foreign::instancetype::Size;
 use crate::tenant::declared::{Declared, DeclaredMachine, DeclaredSize};
+use crate::tenant::observe::NetworkFact;
 
 /// A VM that is declared and not made. If it exists already, it is neither changed nor deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,10 +170,10 @@ fn network_obstacle(home: &Home, machine: &DeclaredMachine) -> Option<(Reason, S
             Reason::NetworkNotFound,
             format!("TenantNetwork {:?} does not exist in {}; the VM waits for it", attachment.name, home.customer),
         )),
-        Some(NetworkType::Pod) => None,
-        Some(other) => Some((
-            Reason::NotYetSupported,
-            format!("TenantNetwork {:?} is of type {other:?}, which this version cannot attach", attachment.name),
+        Some(NetworkFact::Pod | NetworkFact::OfItsOwn(Ok(_))) => None,
+        Some(NetworkFact::OfItsOwn(Err(obstacle))) => Some((
+            obstacle.reason,
+            format!("TenantNetwork {:?} cannot attach it: {}", attachment.name, obstacle.message),
         )),
     })
 }

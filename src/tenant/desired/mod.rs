@@ -1,8 +1,10 @@
 //! Pure: from a snapshot to everything the Tenant wants.
 
+mod abandoned;
 mod capacity;
 mod cluster_network_policy;
 mod data_volume;
+mod interface;
 mod limit_range;
 pub mod name_resolution;
 mod namespace;
@@ -143,7 +145,14 @@ fn planned(home: &Home, declared: &Declared) -> Plan {
     ];
     let claims = removed_disks(home, declared);
     let once = retention::default_one(home).into_iter().collect();
-    let desired = Desired { owner: home.owner.clone(), stages, once, claims, keep };
+    let desired = Desired {
+        once,
+        claims,
+        keep,
+        abandoned: abandoned::abandoned(home.snapshot),
+        leases: abandoned::given_back(home.snapshot),
+        ..Desired::only(home.owner.clone(), stages)
+    };
     let ends_at = declared.end.and_then(|end| end.ends_at().ok());
     Plan { desired, contract: Ok(Contract { ends_at, allocation, withheld }), erasure: None }
 }

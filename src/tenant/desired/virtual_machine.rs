@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Home, disk_name, name_resolution};
+use super::{Home, disk_name, interface, name_resolution};
 use crate::api::labels;
 use crate::api::tenant::{Machine, OperatingSystem, Profile, RunStrategy};
 use crate::cluster::object::DesiredObject;
@@ -13,9 +13,6 @@ use crate::foreign::virtual_machine::{
     VirtualMachine, VirtualMachineSpec,
 };
 use crate::tenant::declared::{DeclaredMachine, DeclaredSize};
-
-/// Name of the one pod interface, however many TenantNetworks of type Pod the VM is attached to.
-const POD_NETWORK: &str = "pod";
 
 /// The VM.
 pub fn virtual_machine(home: &Home, machine: &DeclaredMachine) -> DesiredObject {
@@ -83,7 +80,7 @@ fn instance(home: &Home, machine: &DeclaredMachine) -> InstanceSpec {
         affinity: residency(home),
         access_credentials: if keys.is_empty() { Value::Null } else { Value::Array(keys) },
         domain: domain(home, machine),
-        networks: json!([{"name": POD_NETWORK, "pod": {}}]),
+        networks: Value::Array(interface::networks(home, spec)),
         volumes: volumes(machine),
     }
 }
@@ -145,7 +142,7 @@ fn devices(home: &Home, machine: &DeclaredMachine) -> Devices {
         rng: Some(Rng {}),
         tpm: Some(Tpm { persistent: true }),
         disks: disks(home, machine),
-        interfaces: json!([interface(home, machine.spec)]),
+        interfaces: Value::Array(interface::interfaces(home, machine.spec)),
     }
 }
 
@@ -183,20 +180,6 @@ fn volumes(machine: &DeclaredMachine) -> Value {
 
 fn needs_cloud_init(machine: &Machine) -> bool {
     machine.user_data_secret.is_some() || !machine.ssh_key_secrets.is_empty()
-}
-
-/// The pod interface. Without a list of ports masquerade forwards all of them: the filter is the NetworkPolicy, which
-/// also sees ranges and other protocols; two filters that have to agree would drift apart.
-fn interface(home: &Home, machine: &Machine) -> Value {
-    let ntp: Vec<String> = home.snapshot.config.platform.ntp.iter().map(ToString::to_string).collect();
-    let mut interface = json!({"name": POD_NETWORK, "masquerade": {}});
-    if !ntp.is_empty() {
-        interface["dhcpOptions"] = json!({"ntpServers": ntp});
-    }
-    if let Some(mac) = machine.networks.iter().find_map(|network| network.mac.as_ref()) {
-        interface["macAddress"] = json!(mac);
-    }
-    interface
 }
 
 fn instancetype(machine: &DeclaredMachine) -> Option<Matcher> {

@@ -1,13 +1,19 @@
 //! Pure: what a TenantNetwork says about itself after a pass.
 
+mod backend;
+mod consistent;
+mod peering;
+mod rules;
+mod subnets;
+mod vlan;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
-use super::conditions;
+use super::backend::{Filter, Means};
 use super::desired::Plan;
 use super::observe::NetworkSnapshot;
-use super::probe;
-use super::rules::Refused;
+use super::{conditions, probe};
 use crate::api::condition::{ConditionType, Reason, Status, Verdict, merge};
 use crate::api::tenant_network::{Backend, MadeObject, NetworkType, TenantNetworkStatus, TlsMode};
 use crate::cluster::applied::Applied;
@@ -25,24 +31,28 @@ impl Conditions for TenantNetworkStatus {
 pub fn status(snapshot: &NetworkSnapshot, plan: &Plan, applied: &Applied) -> TenantNetworkStatus {
     let spec = &snapshot.network.spec;
     let name = snapshot.network.name_any();
-    let policies = carried(plan);
-    let mut verdicts = vec![
-        backend(snapshot),
-        rules(snapshot, plan, applied),
-        probe::enforced(snapshot, policies),
-        not_yet_enforced(snapshot),
-    ];
+    let consistent = consistent::consistent(snapshot, plan, applied);
+    let mut verdicts = vec![backend::backend(plan)];
+    verdicts.extend(subnets::subnets(snapshot, plan));
+    verdicts.extend(vlan::allocated(snapshot, plan, applied));
+    verdicts.extend([
+        rules::accepted(snapshot, plan, applied),
+        enforced(snapshot, plan),
+        peering::denied(snapshot, plan, applied),
+        not_yet_enforced(snapshot, plan),
+        consistent.clone(),
+    ]);
     verdicts.extend(conditions::exposed(snapshot, plan, applied));
     verdicts.extend(conditions::tls(snapshot, plan, applied));
     let stalled = stalled(plan, applied);
-    verdicts.push(ready(snapshot, &verdicts, &stalled));
+    verdicts.push(ready(snapshot, plan, &verdicts, &stalled));
     verdicts.push(stalled);
     let previous = snapshot.network.status.as_ref().map_or(&[][..], |status| &status.conditions);
     let attached = |networks: &Vec<String>| networks.contains(&name);
     let tenant = snapshot.tenant.clone().unwrap_or_default();
     TenantNetworkStatus {
         observed_generation: snapshot.network.metadata.generation,
-        backend: (spec.type_ == NetworkType::Pod).then(|| "NetworkPolicy".to_owned()),
+        backend: plan.choice.means.as_ref().ok().map(|means| vlan::written(means.backend())),
         objects: plan
             .desired
             .objects()
@@ -55,48 +65,12 @@ pub fn status(snapshot: &NetworkSnapshot, plan: &Plan, applied: &Applied) -> Ten
             .collect(),
         addresses: conditions::addresses(plan, applied),
         attached_vms: tenant.vms.into_iter().filter(|(_, networks)| attached(networks)).map(|(vm, _)| vm).collect(),
-        vlan_lease: None,
-        consistent: None,
+        vlan_lease: vlan::lease(snapshot, plan),
+        consistent: Some(consistent.status == Status::True),
         rules: i64::try_from(spec.ingress.len() + spec.egress.len()).ok(),
-        probe: probe::told(snapshot, policies),
+        probe: probe::told(snapshot, carried(plan)),
         conditions: merge(previous, &verdicts, snapshot.network.metadata.generation, snapshot.now),
     }
-}
-
-fn backend(snapshot: &NetworkSnapshot) -> Verdict {
-    let type_ = ConditionType::BackendReady;
-    match snapshot.network.spec.type_ {
-        NetworkType::Pod => Verdict::good(type_, "NetworkPolicies on the cluster's own network"),
-        other => Verdict::bad(
-            type_,
-            Reason::NotYetSupported,
-            format!("type {other:?} has no backend in this version; VMs that name this network are not made"),
-        ),
-    }
-}
-
-fn rules(snapshot: &NetworkSnapshot, plan: &Plan, applied: &Applied) -> Verdict {
-    let type_ = ConditionType::RulesAccepted;
-    if let Some(nobody) = homeless(snapshot, type_) {
-        return nobody;
-    }
-    if let Some(first) = plan.refused.first() {
-        return Verdict::bad(type_, first.reason, closed(plan.refused.iter()));
-    }
-    if !carried(plan) {
-        let message = "the rules are read and no policy carries them: this version makes none for this type";
-        return Verdict::bad(type_, Reason::NotYetSupported, message);
-    }
-    let policies = |kind| !matches!(kind, Kind::Service | Kind::Certificate);
-    match applied.faults.iter().find(|fault| policies(fault.reference.kind)) {
-        Some(fault) => fault.verdict(type_),
-        None => Verdict::good(type_, "every rule is in a policy"),
-    }
-}
-
-fn closed<'a>(refused: impl Iterator<Item = &'a Refused>) -> String {
-    let all: Vec<String> = refused.map(|refused| format!("{}: {}", refused.rule, refused.message)).collect();
-    format!("stays closed: {}", all.join("; "))
 }
 
 /// A network in a namespace that is no tenant's, or not yet, or no longer.
@@ -116,24 +90,50 @@ fn homeless(snapshot: &NetworkSnapshot, type_: ConditionType) -> Option<Verdict>
     (!snapshot.home_ready).then(|| Verdict::bad(type_, Reason::Progressing, message))
 }
 
-/// Does a policy carry the rules?
+/// Does a NetworkPolicy carry the rules? Of other policies no probe tells.
 fn carried(plan: &Plan) -> bool {
     plan.desired.objects().any(|object| object.reference.kind == Kind::NetworkPolicy)
 }
 
+/// Policies are objects until packets have been measured.
+fn enforced(snapshot: &NetworkSnapshot, plan: &Plan) -> Verdict {
+    let type_ = ConditionType::RulesEnforced;
+    match &plan.choice.filter {
+        Filter::Nobody(message) => Verdict::bad(type_, Reason::RulesNotEnforceable, message),
+        Filter::External(firewall) => {
+            let message = format!(
+                "{} keeps packets to the rules, by {}; whether it does is not measured here",
+                firewall.owner, firewall.reference
+            );
+            Verdict::new(type_, Status::Unknown, Reason::ExternalFirewall, message)
+        }
+        Filter::Policies if plan.desired.objects().any(|object| object.reference.kind == Kind::MultiNetworkPolicy) => {
+            let message = "whether MultiNetworkPolicies are obeyed is not measured: the probe sends packets on the cluster's own network alone";
+            Verdict::new(type_, Status::Unknown, Reason::NotMeasured, message)
+        }
+        Filter::Policies => probe::enforced(snapshot, carried(plan)),
+    }
+}
+
 /// What is written in the spec and has no effect in this version.
-fn not_yet_enforced(snapshot: &NetworkSnapshot) -> Verdict {
+fn not_yet_enforced(snapshot: &NetworkSnapshot, plan: &Plan) -> Verdict {
     let spec = &snapshot.network.spec;
+    let pod = spec.type_ == NetworkType::Pod;
+    let bridged = matches!(plan.choice.means, Ok(Means::Bridge(_)));
+    let layer2 = matches!(plan.choice.means, Ok(Means::OvnLayer2));
+    let ovn = matches!(plan.choice.means, Ok(Means::OvnLocalnet));
     let written = [
-        ("spec.backend", !matches!(spec.backend, Backend::Auto | Backend::NetworkPolicy)),
-        ("spec.subnets", !spec.subnets.is_empty()),
-        ("spec.vlan", spec.vlan.is_some()),
+        ("spec.backend", pod && !matches!(spec.backend, Backend::Auto | Backend::NetworkPolicy)),
+        ("spec.subnets", pod && !spec.subnets.is_empty()),
+        ("spec.subnets[].gateway", layer2 && spec.subnets.iter().any(|subnet| subnet.gateway.is_some())),
+        ("spec.subnets[].reserved", layer2 && spec.subnets.iter().any(|subnet| !subnet.reserved.is_empty())),
+        ("spec.vlan.macSpoofCheck false", ovn && spec.vlan.as_ref().is_some_and(|vlan| !vlan.mac_spoof_check)),
         ("spec.tls.minVersion", spec.tls.as_ref().is_some_and(|tls| tls.mode != TlsMode::Disabled)),
         (
             "spec.tls.mode Terminate (the certificate is kept for what ends TLS in front of the VMs, and nothing does)",
             spec.tls.as_ref().is_some_and(|tls| tls.mode == TlsMode::Terminate),
         ),
-        ("spec.externalFirewall", spec.external_firewall.is_some()),
+        ("spec.externalFirewall", !bridged && spec.external_firewall.is_some()),
         ("spec.flowLogs", spec.flow_logs),
     ];
     let fields: Vec<&str> = written.into_iter().filter(|(_, written)| *written).map(|(field, _)| field).collect();
@@ -148,13 +148,18 @@ fn stalled(plan: &Plan, applied: &Applied) -> Verdict {
     }
     let wrong =
         || plan.refused.iter().filter(|refused| matches!(refused.reason, Reason::RuleRefused | Reason::Invalid));
-    match wrong().next() {
-        Some(first) => Verdict::new(ConditionType::Stalled, Status::True, first.reason, closed(wrong())),
-        None => stalled,
+    if let Some(first) = wrong().next() {
+        return Verdict::new(ConditionType::Stalled, Status::True, first.reason, rules::closed(wrong()));
+    }
+    match &plan.choice.means {
+        Err(obstacle) if obstacle.reason == Reason::Invalid => {
+            Verdict::new(ConditionType::Stalled, Status::True, obstacle.reason, &obstacle.message)
+        }
+        _ => stalled,
     }
 }
 
-fn ready(snapshot: &NetworkSnapshot, verdicts: &[Verdict], stalled: &Verdict) -> Verdict {
+fn ready(snapshot: &NetworkSnapshot, plan: &Plan, verdicts: &[Verdict], stalled: &Verdict) -> Verdict {
     let type_ = ConditionType::Ready;
     if let Some(nobody) = homeless(snapshot, type_) {
         return nobody;
@@ -167,6 +172,9 @@ fn ready(snapshot: &NetworkSnapshot, verdicts: &[Verdict], stalled: &Verdict) ->
         .find(|verdict| verdict.status == Status::False && verdict.type_ != ConditionType::FullyEnforced);
     match bad {
         Some(bad) => Verdict::bad(type_, bad.reason, format!("{:?}: {}", bad.type_, bad.message)),
+        None if matches!(plan.choice.filter, Filter::External(_)) => {
+            Verdict::good(type_, "the network stands; the rules are the external firewall's")
+        }
         None => Verdict::good(type_, "the rules stand as policies"),
     }
 }
@@ -180,8 +188,9 @@ mod tests {
     use super::*;
     use crate::cluster::applied::{Cause, Fault};
     use crate::cluster::object::{Facts, Observation};
+    use crate::network::backend::Installed;
     use crate::network::desired::desired;
-    use crate::network::sample::dmz;
+    use crate::network::sample::{dmz, held, leased, vlan};
 
     /// The world after everything that is wanted has been made.
     fn made(plan: &Plan) -> Applied {
@@ -236,17 +245,55 @@ mod tests {
     }
 
     #[test]
-    fn types_without_a_backend_do_not_claim_that_their_rules_are_in_a_policy() {
-        let rules = json!([{"name": "a", "networks": ["internal"], "allPorts": true}]);
-        let status = after(&dmz(&json!({"type": "Layer2", "ingress": rules})));
+    fn a_network_of_its_own_says_by_what_it_is_made_and_who_filters() {
+        let firewall = json!({"owner": "netops", "ref": "FW-1"});
+        let rules = json!([{"name": "a", "cidrs": ["198.51.100.0/24"], "allPorts": true}]);
+        let ovn = after(&held(&json!({"ingress": rules})));
+        is(
+            &ovn,
+            &json!({
+                "Ready": "True", "BackendReady": "True", "VLANAllocated": "True", "RulesAccepted": "True",
+                "RulesEnforced": "Unknown/NotMeasured", "PeeringDenied": "True", "Consistent": "True",
+            }),
+        );
+        assert_eq!(ovn.backend.as_deref(), Some("OVN"));
+        assert_eq!(ovn.vlan_lease.as_deref(), Some("vlan-physnet1-120"));
+        let bridge = after(&held(&json!({"ingress": rules, "backend": "LinuxBridge", "externalFirewall": firewall})));
+        is(
+            &bridge,
+            &json!({
+                "Ready": "True", "RulesAccepted": "Unknown/ExternalFirewall",
+                "RulesEnforced": "Unknown/ExternalFirewall: netops keeps packets to the rules, by FW-1",
+            }),
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_made_says_what_is_missing_and_claims_no_rule() {
+        let mut snapshot = held(&json!({"ingress": [{"name": "a", "world": true, "allPorts": true}]}));
+        snapshot.installed = Installed::default();
+        let status = after(&snapshot);
         is(
             &status,
             &json!({
-                "Ready": "False/NotYetSupported", "BackendReady": "False/NotYetSupported",
-                "RulesAccepted": "False/NotYetSupported", "RulesEnforced": "Unknown", "Stalled": "False",
+                "Ready": "False/BackendMissing", "BackendReady": "False/BackendMissing",
+                "RulesAccepted": "False/BackendMissing", "RulesEnforced": "False/RulesNotEnforceable", "Stalled": "False",
             }),
         );
         assert_eq!((status.rules, status.objects.len(), status.backend), (Some(1), 0, None));
+    }
+
+    #[test]
+    fn whoever_holds_a_vlan_id_stays_ready_and_whoever_wants_it_learns_no_name() {
+        let mut holder = held(&json!({}));
+        holder.vlan.contested = true;
+        is(&after(&holder), &json!({"Ready": "True", "VLANAllocated": "True/VLANTaken"}));
+        let mut other = vlan(&json!({}));
+        other.vlan.lease = Some(leased(Some("pear/outside"), "9", None));
+        let status = after(&other);
+        is(&status, &json!({"Ready": "False/VLANTaken", "VLANAllocated": "False/VLANTaken"}));
+        let said = serde_json::to_string(&status).unwrap();
+        assert!(!said.contains("pear") && !said.contains("outside"), "{said}");
     }
 
     #[test]
@@ -290,9 +337,9 @@ mod tests {
             "tls": tls, "dns": {"mode": "None", "searches": ["acme.example"]},
             "externalFirewall": {"owner": "netops", "ref": "FW-1"}, "expose": [{"vm": "web-1", "port": 443}],
         });
-        let listed = "False/NotYetEnforced: accepted, without effect in this version: spec.backend, spec.subnets, \
-                      spec.vlan, spec.tls.minVersion, spec.tls.mode Terminate (the certificate is kept for what ends TLS \
-                      in front of the VMs, and nothing does), spec.externalFirewall, spec.flowLogs";
+        let listed = "False/NotYetEnforced: accepted, without effect in this version: spec.tls.minVersion, \
+                      spec.tls.mode Terminate (the certificate is kept for what ends TLS in front of the VMs, and \
+                      nothing does), spec.externalFirewall, spec.flowLogs";
         assert_eq!(condition(&after(&dmz(&spec)), "FullyEnforced"), listed);
     }
 
