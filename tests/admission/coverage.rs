@@ -55,15 +55,15 @@ async fn every_verb_on_every_subresource_of_a_guarded_kind_is_in_the_table() {
 #[test]
 fn what_the_table_leaves_to_another_test_is_a_test() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/admission");
-    let text: String = std::fs::read_dir(folder)
+    let tests: String = std::fs::read_dir(folder)
         .expect("the folder")
         .map(|file| std::fs::read_to_string(file.expect("a file").path()).expect("text"))
         .collect();
     for kind in guarded::all() {
         for (_, _, verdict) in &kind.rows {
             match verdict {
-                Verdict::By(test) => {
-                    assert!(text.contains(&format!("async fn {test}(")), "{}: there is no test {test}", kind.resource);
+                Verdict::By(name) => {
+                    assert!(tests.contains(&format!("async fn {name}(")), "{}: there is no test {name}", kind.resource);
                 }
                 Verdict::Open(why) => assert!(why.contains(' '), "{}: left open without a reason", kind.resource),
                 _ => {}
