@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::guarded::{Kind, Verdict};
+use crate::guarded::{Kind, Row, Verdict};
 
 const RETENTIONS: &str = "the_operator_makes_a_retention_with_the_defaults_and_never_changes_what_people_decided";
 const PROGRAM: &str = "a_stolen_token_of_the_operator_runs_no_program_of_its_own_as_the_purge";
@@ -16,15 +16,14 @@ const REACH: &str = "the_operator_writes_with_tenants_and_nowhere_else";
 
 /// What has tests of its own since before this table.
 pub fn others() -> Vec<Kind> {
-    let kind = |group, version, resource, rows| Kind {
-        group,
-        version,
-        resource,
-        namespaced: false,
-        object: Value::Null,
-        rows,
-    };
-    let spec_stays = || Verdict::Open("the API server takes the spec as it was");
+    [declarations(), programs(), reach()].into_iter().flatten().collect()
+}
+
+fn kind(group: &'static str, version: &'static str, resource: &'static str, rows: Vec<Row>) -> Kind {
+    Kind { group, version, resource, namespaced: false, object: Value::Null, rows }
+}
+
+fn declarations() -> Vec<Kind> {
     vec![
         kind(
             "cloudfarm.dev",
@@ -51,6 +50,12 @@ pub fn others() -> Vec<Kind> {
                 ),
             ],
         ),
+    ]
+}
+
+fn programs() -> Vec<Kind> {
+    let spec_stays = || Verdict::Open("the API server takes the spec as it was");
+    vec![
         kind(
             "batch",
             "v1",
@@ -72,6 +77,11 @@ pub fn others() -> Vec<Kind> {
                 ("status", "update patch", spec_stays()),
             ],
         ),
+    ]
+}
+
+fn reach() -> Vec<Kind> {
+    vec![
         kind(
             "",
             "v1",

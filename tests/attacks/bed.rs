@@ -73,12 +73,12 @@ impl Attack {
     }
 
     /// Nothing came of it.
-    pub async fn is_over(self) {
-        self.is_over_but_for(&[]).await;
+    pub async fn left_nothing(self) {
+        self.left_only(&[]).await;
     }
 
     /// Nothing came of it but for what the attacker may write, by the beginning of `resource namespace/name`.
-    pub async fn is_over_but_for(self, own: &[&str]) {
+    pub async fn left_only(self, own: &[&str]) {
         let after = world(&self.client, &self.admin).await;
         let changed: Vec<String> = self
             .before

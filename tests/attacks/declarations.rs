@@ -33,7 +33,7 @@ async fn s4_names_that_would_become_another_tenants_are_refused_to_those_who_may
         let manifest = world::tenant(name, json!({}));
         refused("an administrator", &attack.admin, "POST", &format!("{OURS}/tenants"), JSON, &manifest).await;
     }
-    attack.is_over().await;
+    attack.left_nothing().await;
 }
 
 /// A rule of sato's own network.
@@ -72,7 +72,7 @@ async fn s11_s12_cve_2026_65834_what_is_no_name_and_no_network_is_refused_by_the
         let named = json!({"spec": {"egress": [{"name": name, "cidrs": ["198.51.100.0/24"], "allPorts": true}]}});
         refused("sato", &sato, "PATCH", &own, MERGE, &named).await;
     }
-    attack.is_over().await;
+    attack.left_nothing().await;
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn s11_wide_and_inward_ranges_open_nothing_of_the_platform_or_of_others() 
         (attack.live(policy).await["spec"]["egress"] == closed).then_some(())
     })
     .await;
-    attack.is_over_but_for(&["tenantnetworks cf-acme/front", "networkpolicies cf-acme/network-front"]).await;
+    attack.left_only(&["tenantnetworks cf-acme/front", "networkpolicies cf-acme/network-front"]).await;
 }
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn s16_nobody_of_a_customer_writes_events_or_leases_or_reports() {
             .await;
         }
     }
-    attack.is_over().await;
+    attack.left_nothing().await;
 }
 
 #[tokio::test]
@@ -180,10 +180,6 @@ async fn s17_a_flood_ends_at_the_contract() {
         forbidden("sato", &sato, "PATCH", &own, &mark).await;
     }
     attack
-        .is_over_but_for(&[
-            "virtualmachinesnapshots cf-acme/flood-",
-            "resourcequotas cf-acme/cloudfarm",
-            "tenants /acme",
-        ])
+        .left_only(&["virtualmachinesnapshots cf-acme/flood-", "resourcequotas cf-acme/cloudfarm", "tenants /acme"])
         .await;
 }

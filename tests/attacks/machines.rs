@@ -44,7 +44,7 @@ async fn s8_cve_2026_7374_cve_2025_64435_nobody_of_a_customer_makes_enters_or_ch
         }
         forbidden(who, &caller, "POST", "/apis/batch/v1/namespaces/cf-acme/jobs", &json!({})).await;
     }
-    attack.is_over().await;
+    attack.left_nothing().await;
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn s9_cve_2025_64433_cve_2025_64437_cve_2025_64324_no_vm_or_disk_of_a_cust
         }
         forbidden(who, &caller, "GET", "/api/v1/persistentvolumes", &Value::Null).await;
     }
-    attack.is_over().await;
+    attack.left_nothing().await;
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn cve_2026_6383_the_deep_subresources_of_a_vm_are_not_opened_by_the_right
         let path = format!("/apis/subresources.kubevirt.io/v1/namespaces/cf-acme/virtualmachineinstances/web/{deep}");
         forbidden("sato", &sato, "PUT", &path, &Value::Null).await;
     }
-    attack.is_over().await;
+    attack.left_nothing().await;
 }
 
 #[tokio::test]
@@ -164,5 +164,5 @@ async fn a_provider_that_may_write_vms_puts_none_on_the_node_or_past_the_walls()
     let presets = "/apis/kubevirt.io/v1/namespaces/cf-acme/virtualmachineinstancepresets";
     let answer = attack.admin.create(presets, &preset).await;
     assert!(answer.code == 404 || answer.text.contains("a preset changes every VM"), "{answer:?}");
-    attack.is_over().await;
+    attack.left_nothing().await;
 }

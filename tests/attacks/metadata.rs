@@ -33,7 +33,7 @@ async fn s1_cve_2022_46167_nobody_of_a_customer_strips_its_namespace_or_walls_of
         strip(&attack, who, &caller, walls, &[""]).await;
         strip(&attack, who, &caller, "/api/v1/namespaces/cf-acme/resourcequotas/cloudfarm", &["", "/status"]).await;
     }
-    attack.is_over().await;
+    attack.left_nothing().await;
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn s2_cve_2025_55205_cve_2026_30963_cve_2026_55636_no_other_namespace_is_r
             forbidden("a stolen operator", &stolen, "PATCH", &path, &json!({"metadata": {"labels": labels}})).await;
         }
     }
-    attack.is_over().await;
+    attack.left_nothing().await;
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn s3_cve_2024_39690_nobody_of_a_customer_makes_or_takes_what_the_operator
             forbidden(who, &caller, "POST", &inside("apis/rbac.authorization.k8s.io/v1", "rolebindings"), &role).await;
         }
     }
-    attack.is_over().await;
+    attack.left_nothing().await;
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn s6_s10_nobody_of_a_customer_relaxes_pod_security_quota_limits_or_walls(
         let attachments = "/apis/k8s.cni.cncf.io/v1/namespaces/cf-acme/network-attachment-definitions";
         forbidden(who, &caller, "POST", attachments, &attachment).await;
     }
-    attack.is_over().await;
+    attack.left_nothing().await;
 }
 
 #[tokio::test]
@@ -147,5 +147,5 @@ async fn s14_s15_what_a_customer_may_write_gets_no_finalizer_and_no_owner() {
         let machine = "/apis/kubevirt.io/v1/namespaces/cf-acme/virtualmachines/web";
         forbidden("sato", &sato, "PATCH", machine, &json!({"metadata": metadata})).await;
     }
-    attack.is_over().await;
+    attack.left_nothing().await;
 }

@@ -21,7 +21,7 @@ async fn s5_cve_2023_46254_a_namesake_in_another_namespace_is_somebody_else() {
         let path = format!("/apis/kubevirt.io/v1/{foreign}");
         forbidden("sato", &attack.person("sato").await, "GET", &path, &Value::Null).await;
     }
-    attack.is_over().await;
+    attack.left_nothing().await;
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn s7_nobody_of_a_customer_gives_itself_a_role_a_token_or_a_certificate() 
         let requests = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
         forbidden(who, &caller, "POST", requests, &request).await;
     }
-    attack.is_over().await;
+    attack.left_nothing().await;
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn s13_nobody_of_a_customer_forges_what_the_operator_or_a_purge_says() {
             forbidden(who, &caller, "PATCH", "/api/v1/namespaces/cf-acme", &patch).await;
         }
     }
-    attack.is_over().await;
+    attack.left_nothing().await;
 }
 
 #[tokio::test]
@@ -112,11 +112,16 @@ async fn s18_holds_dates_and_grace_are_decided_by_none_of_these() {
         forbidden(who, &caller, "DELETE", &format!("{ours}/tenants/acme"), &Value::Null).await;
         forbidden(who, &caller, "DELETE", &format!("{ours}/retentions/acme"), &Value::Null).await;
     }
-    attack.is_over().await;
+    attack.left_nothing().await;
 }
 
 /// The schema is asked before policies are, and may refuse first.
-async fn forbidden_or_invalid(who: &str, caller: &crate::support::caller::Caller, path: &str, patch: &Value) -> bool {
+async fn forbidden_or_invalid(
+    who: &str,
+    caller: &crate::support::caller::Caller,
+    path: &str,
+    decision: &Value,
+) -> bool {
     let merge = crate::support::caller::MERGE;
-    [403, 422].contains(&crate::bed::refused(who, caller, "PATCH", path, merge, patch).await.code)
+    [403, 422].contains(&crate::bed::refused(who, caller, "PATCH", path, merge, decision).await.code)
 }

@@ -79,7 +79,7 @@ async fn s20_each_stolen_token_holds_exactly_the_rights_of_the_installations_tab
             assert_eq!(held(&stolen, place).await, BTreeSet::new(), "{namespace}/{account} in {place}");
         }
     }
-    attack.is_over().await;
+    attack.left_nothing().await;
 }
 
 #[tokio::test]
@@ -171,6 +171,14 @@ async fn s20_cve_2026_22872_cve_2026_65835_a_stolen_operator_reaches_no_data_no_
     ] {
         forbidden(who, &stolen, "POST", &path, &manifest).await;
     }
+    attack.left_nothing().await;
+}
+
+#[tokio::test]
+async fn s20_a_stolen_operator_changes_neither_what_guards_it_nor_who_a_tenant_is() {
+    let attack = Attack::begin().await;
+    let stolen = attack.account("cloudfarm-system", "cloudfarm").await;
+    let who = "a stolen operator";
     for (path, change) in [
         ("/api/v1/namespaces/cloudfarm-system/configmaps/cloudfarm-purge-program", json!({"data": {"image": "own"}})),
         ("/api/v1/namespaces/cloudfarm-system/configmaps/cloudfarm-storage", json!({"data": {"classes": ""}})),
@@ -191,7 +199,7 @@ async fn s20_cve_2026_22872_cve_2026_65835_a_stolen_operator_reaches_no_data_no_
     ] {
         forbidden(who, &stolen, "PATCH", path, &change).await;
     }
-    attack.is_over().await;
+    attack.left_nothing().await;
 }
 
 #[tokio::test]
@@ -232,7 +240,7 @@ async fn s20_a_stolen_purge_deletes_nothing_that_nobody_approved_and_makes_nothi
     forbidden(who, &stolen, "PATCH", "/api/v1/namespaces/cf-acme", &approved).await;
     let due = json!({"status": {"purgeNotBefore": "2026-01-01T00:00:00Z"}});
     forbidden(who, &stolen, "PATCH", "/apis/cloudfarm.dev/v1alpha1/retentions/acme/status", &due).await;
-    attack.is_over().await;
+    attack.left_nothing().await;
 }
 
 #[tokio::test]
@@ -261,5 +269,5 @@ async fn s19_cve_2022_23652_cve_2023_48312_without_a_credential_or_with_a_forged
         let made = forged.create("/apis/cloudfarm.dev/v1alpha1/tenants", &json!({})).await;
         assert!([401, 403].contains(&made.code), "{token:?}: {made:?}");
     }
-    attack.is_over().await;
+    attack.left_nothing().await;
 }

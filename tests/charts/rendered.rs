@@ -133,6 +133,8 @@ fn the_config_and_the_program_of_the_purge_are_what_the_operator_reads() {
         let text = find(&all, "ConfigMap cloudfarm-system/cloudfarm-config")["data"]["config.yaml"].clone();
         let config = Config::parse(text.as_str().expect("text")).unwrap_or_else(|faults| panic!("{case}: {faults:?}"));
         let program = find(&all, "ConfigMap cloudfarm-system/cloudfarm-purge-program");
+        let storage = find(&all, "ConfigMap cloudfarm-system/cloudfarm-storage");
+        assert_eq!(storage["data"], install::storage(&config)["data"], "{case}");
         let expected = install::purge_program(&config);
         assert_eq!(program["data"], expected["data"], "{case}");
         assert_eq!(program["metadata"]["annotations"], expected["metadata"]["annotations"], "{case}");
