@@ -49,17 +49,20 @@ impl Caller {
                 Err(error) => tracing::warn!(%error, "the addresses to call cannot be read; nothing was measured"),
                 Ok(report) => {
                     tracing::info!(allowed = report.allowed, denied = report.denied, unexpected = ?report.unexpected, "round");
-                    if report.is_due(written.as_ref()) {
-                        match self.reporter.report(&report).await {
-                            Ok(()) => written = Some(report),
-                            Err(error) => {
-                                tracing::warn!(%error, "the report could not be written; the next round tries again")
-                            }
-                        }
-                    }
+                    self.report(report, &mut written).await;
                 }
             }
             sleep(self.interval).await;
+        }
+    }
+
+    async fn report(&self, report: Report, written: &mut Option<Report>) {
+        if !report.is_due(written.as_ref()) {
+            return;
+        }
+        match self.reporter.report(&report).await {
+            Ok(()) => *written = Some(report),
+            Err(error) => tracing::warn!(%error, "the report could not be written; the next round tries again"),
         }
     }
 

@@ -98,7 +98,9 @@ fn every_rendered_object_conforms_and_is_accepted_by_a_real_api_server() {
     for case in ["default", "minimal", "everything"] {
         all.push((case, template(&values(case), &[]).expect("it renders")));
     }
-    plane.kubectl(&["create", "namespace", "cloudfarm-evidence"], None);
+    for namespace in ["cloudfarm-evidence", "cloudfarm-probe-a", "cloudfarm-probe-b"] {
+        plane.kubectl(&["create", "namespace", namespace], None);
+    }
     for (case, text) in &all {
         let (ok, said) = conform(&schemas, text);
         assert!(ok && said.contains("Invalid: 0, Errors: 0, Skipped: 0"), "{case}: {said}");

@@ -207,7 +207,7 @@ impl Look<'_> {
         let bound = subjects::bound_elsewhere(subjects, &bindings, &own);
         // RBAC does not ask whether a namespace exists: where no other tenant is, the next one is asked about.
         let one = of_tenants.first().cloned().unwrap_or_else(|| "cf-cloudfarm-check-next".to_owned());
-        let named = of_tenants.intersection(&bound).cloned().take(SAMPLE);
+        let named = of_tenants.intersection(&bound).take(SAMPLE).cloned();
         Ok(named.chain([one]).collect::<BTreeSet<_>>().into_iter().collect())
     }
 
