@@ -18,7 +18,7 @@ use super::{forget, root};
 
 /// How many tenants stand beside each other, and how often anew.
 const TENANTS: usize = 30;
-const WORLDS: usize = 5;
+const WORLDS: usize = 4;
 
 /// Tries from and to each pod.
 const TRIES: usize = 24;
