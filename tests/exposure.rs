@@ -137,7 +137,8 @@ async fn a_service_that_somebody_else_made_under_our_name_is_not_touched_and_one
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_certificate_is_asked_for_when_cert_manager_comes_and_a_played_one_issues_it_and_looking_again_costs_nothing() {
+async fn a_certificate_is_asked_for_when_cert_manager_comes_and_a_played_one_issues_it_and_looking_again_costs_nothing()
+{
     let plane = Plane::start("certificates", Some("kubevirt cdi"));
     let client = plane.admin().await;
     let running = Operator::start(&plane).await;
@@ -156,10 +157,13 @@ async fn a_certificate_is_asked_for_when_cert_manager_comes_and_a_played_one_iss
     says(&client, "late", "TLSReady", "cert-manager has not said anything yet").await;
     let asked = certificates(&client, "late").get("cloudfarm-tls-dmz").await.expect("a certificate");
     assert_eq!(asked.data["spec"]["dnsNames"], json!(["late.example", "www.late.example"]));
-    let condition_of = |status: &str, text: &str| {
-        json!({"conditions": [{"type": "Ready", "status": status, "reason": "Played", "message": text}]})
-    };
-    play(&plane, "certificate/cloudfarm-tls-dmz", "late", &condition_of("False", "ClusterIssuer provider is not there"));
+    let condition_of = |status: &str, text: &str| json!({"conditions": [{"type": "Ready", "status": status, "reason": "Played", "message": text}]});
+    play(
+        &plane,
+        "certificate/cloudfarm-tls-dmz",
+        "late",
+        &condition_of("False", "ClusterIssuer provider is not there"),
+    );
     says(&client, "late", "TLSReady", "cert-manager says: ClusterIssuer provider is not there").await;
     play(&plane, "certificate/cloudfarm-tls-dmz", "late", &condition_of("True", "it is there"));
     condition(&world::networks(&client, "late"), "dmz", "TLSReady", "True").await;
@@ -200,8 +204,14 @@ async fn a_wrong_host_issuer_or_address_is_refused_by_the_api_server_with_what_w
         (tls(json!(["acme"]), issuer.clone()), "must be host names such as www.acme.example or *.acme.example"),
         (tls(json!(["a.*.example"]), issuer), "must be host names such as"),
         (tls(json!(["a.example"]), json!({"kind": "Venafi", "name": "x"})), "must be Issuer or ClusterIssuer"),
-        (json!({"tls": {"mode": "Terminate", "hosts": ["a.example"]}}), "tls.issuerRef is needed for tls.mode Terminate"),
-        (json!({"expose": [{"vm": "web", "port": 443, "address": "nowhere"}]}), "must be an IP address such as 203.0.113.7"),
+        (
+            json!({"tls": {"mode": "Terminate", "hosts": ["a.example"]}}),
+            "tls.issuerRef is needed for tls.mode Terminate",
+        ),
+        (
+            json!({"expose": [{"vm": "web", "port": 443, "address": "nowhere"}]}),
+            "must be an IP address such as 203.0.113.7",
+        ),
         (json!({"dns": {"searches": ["Acme_Example"]}}), "must be domain names such as acme.example"),
     ];
     for (spec, right) in cases {
@@ -211,7 +221,8 @@ async fn a_wrong_host_issuer_or_address_is_refused_by_the_api_server_with_what_w
         assert!(!ok && said.contains(right), "{manifest}: {said}");
     }
     let client = plane.admin().await;
-    let wild = json!({"mode": "Terminate", "hosts": ["*.acme.example"], "issuerRef": {"kind": "Issuer", "name": "own"}});
+    let wild =
+        json!({"mode": "Terminate", "hosts": ["*.acme.example"], "issuerRef": {"kind": "Issuer", "name": "own"}});
     let mut manifest = network("nobody", "right", json!({"tls": wild}));
     manifest["metadata"]["namespace"] = json!("default");
     plane.kubectl(&["create", "-f", "-"], Some(&manifest.to_string()));

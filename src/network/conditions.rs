@@ -21,7 +21,9 @@ pub fn exposed(snapshot: &NetworkSnapshot, plan: &Plan, applied: &Applied) -> Op
     if let Some(refused) = plan.refused.iter().find(|refused| refused.rule.starts_with(expose::RULE)) {
         return Some(said(type_, refused));
     }
-    if let Some(fault) = applied.faults.iter().find(|fault| fault.reference.kind == Kind::Service) {
+    if let Some(fault) =
+        applied.faults.iter().find(|fault| matches!(fault.reference.kind, Kind::Service | Kind::ResourceQuota))
+    {
         return Some(fault.verdict(type_));
     }
     let reached = addresses(plan, applied);

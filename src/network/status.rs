@@ -81,7 +81,8 @@ fn rules(snapshot: &NetworkSnapshot, plan: &Plan, applied: &Applied) -> Verdict 
         let message = "the rules are read and no policy carries them: this version makes none for this type";
         return Verdict::bad(type_, Reason::NotYetSupported, message);
     }
-    let policies = |kind| !matches!(kind, Kind::Service | Kind::Certificate);
+    // What is exposed, and the quota that it waits for, have a condition of their own.
+    let policies = |kind| !matches!(kind, Kind::Service | Kind::Certificate | Kind::ResourceQuota);
     match applied.faults.iter().find(|fault| policies(fault.reference.kind)) {
         Some(fault) => fault.verdict(type_),
         None => Verdict::good(type_, "every rule is in a policy"),
