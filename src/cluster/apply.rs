@@ -11,7 +11,9 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt, stream};
 
 use super::applied::{Applied, Cause, Fault};
-use super::object::{Claim, Desired, DesiredObject, Facts, Kind, LeaseWrite, Observation, Owner, Reference};
+use super::object::{
+    Claim, Desired, DesiredObject, Facts, Kind, LeaseWrite, Observation, Owner, OwnerKind, Reference,
+};
 use super::write::WriteError;
 use super::{Cluster, prune};
 
@@ -30,8 +32,8 @@ impl Cluster {
             if walls_missing {
                 break;
             }
-            let workloads = stage.objects.iter().any(|object| !is_wall(object.reference.kind));
-            if workloads && !self.quotas_count(&desired.owner, &mut applied).await {
+            let counted = stage.objects.iter().any(|object| is_counted(object.reference.kind));
+            if counted && !self.quotas_count(&desired.owner, &mut applied).await {
                 break;
             }
             self.apply_all(&desired.owner, &stage.objects, &mut applied).await;
@@ -60,12 +62,19 @@ impl Cluster {
         }
     }
 
-    /// A quota is a wall only once the cluster's quota controller counts by it, which takes it a moment.
+    /// A quota is a wall only once the cluster's quota controller counts by it, which takes it a moment. A network's is
+    /// the Tenant's.
     async fn quotas_count(&self, owner: &Owner, applied: &mut Applied) -> bool {
         let idle = |seen: &Observation| matches!(seen.facts, Facts::ResourceQuota { counting: false, .. });
-        let quotas: Vec<Reference> =
-            self.observed.of_tenant(&owner.tenant).into_values().filter(idle).map(|quota| quota.reference).collect();
-        for quota in quotas {
+        let of_tenant = self.observed.of_tenant(&owner.tenant).into_values();
+        let quotas: Vec<Observation> = of_tenant.filter(|seen| seen.reference.kind == Kind::ResourceQuota).collect();
+        if quotas.is_empty() && owner.kind == OwnerKind::TenantNetwork {
+            let namespace = owner.namespace.clone();
+            let quota = Reference { kind: Kind::ResourceQuota, namespace, name: "cloudfarm".into() };
+            applied.faults.push(Fault { reference: quota, cause: Cause::Waiting, message: "is not there yet".into() });
+            return false;
+        }
+        for quota in quotas.into_iter().filter(idle).map(|quota| quota.reference) {
             if !self.observed.wait_for(&quota, QUOTA_PATIENCE, |observation| !idle(observation)).await {
                 let message = "the cluster's quota controller does not count by it yet (at most 5 minutes after KubeVirt or CDI was installed); workloads wait for it";
                 applied.faults.push(Fault { reference: quota, cause: Cause::Waiting, message: message.into() });
@@ -199,6 +208,11 @@ fn foreign(owner: &Owner, seen: &Observation) -> Option<String> {
         return None;
     }
     Some(format!("{} exists and was not made by cloudfarm for {owner_word}; delete or rename it", seen.reference))
+}
+
+/// Kinds of which a tenant's quota says how many there may be: until it counts, the API server refuses them.
+fn is_counted(kind: Kind) -> bool {
+    matches!(kind, Kind::DataVolume | Kind::VirtualMachine | Kind::Service)
 }
 
 /// Kinds without which no workload may start.

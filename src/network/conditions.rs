@@ -21,7 +21,9 @@ pub fn exposed(snapshot: &NetworkSnapshot, plan: &Plan, applied: &Applied) -> Op
     if let Some(refused) = plan.refused.iter().find(|refused| refused.rule.starts_with(expose::RULE)) {
         return Some(said(type_, refused));
     }
-    if let Some(fault) = applied.faults.iter().find(|fault| fault.reference.kind == Kind::Service) {
+    if let Some(fault) =
+        applied.faults.iter().find(|fault| matches!(fault.reference.kind, Kind::Service | Kind::ResourceQuota))
+    {
         return Some(fault.verdict(type_));
     }
     let reached = addresses(plan, applied);
@@ -106,4 +108,92 @@ pub fn tls(snapshot: &NetworkSnapshot, plan: &Plan, applied: &Applied) -> Option
 
 fn said(type_: ConditionType, refused: &Refused) -> Verdict {
     Verdict::bad(type_, refused.reason, format!("{}: {}", refused.rule, refused.message))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::cluster::applied::{Cause, Fault};
+    use crate::cluster::object::{Observation, Reference};
+    use crate::network::desired::desired;
+    use crate::network::sample::dmz;
+
+    fn web(more: &Value) -> NetworkSnapshot {
+        let mut spec = json!({"ingress": [{"name": "web", "world": true, "ports": [{"port": 443}]}]});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        dmz(&spec)
+    }
+
+    /// The world with these objects as wanted, each with these facts.
+    fn seen(plan: &Plan, kind: Kind, facts: &Facts) -> Applied {
+        let of_kind = plan.desired.objects().filter(|object| object.reference.kind == kind);
+        let observation = |object: &DesiredObject| Observation {
+            reference: object.reference.clone(),
+            uid: "2".into(),
+            resource_version: "3".into(),
+            owner: "TenantNetwork/dmz".into(),
+            owner_uid: "1".into(),
+            tenant: "acme".into(),
+            ours: true,
+            digest: object.digest,
+            facts: facts.clone(),
+            deleting: false,
+        };
+        let observed = of_kind.map(|object| (object.reference.clone(), observation(object))).collect();
+        Applied { observed, ..Applied::default() }
+    }
+
+    #[test]
+    fn an_exposed_vm_waits_for_the_quota_then_for_an_address_and_then_says_where_it_is() {
+        let snapshot = web(&json!({"expose": [{"vm": "web-1", "port": 443}]}));
+        let plan = desired(&snapshot);
+        let said = |applied: &Applied| exposed(&snapshot, &plan, applied).unwrap();
+        let reference =
+            Reference { kind: Kind::ResourceQuota, namespace: Some("cf-acme".into()), name: "cloudfarm".into() };
+        let fault = Fault { reference, cause: Cause::Waiting, message: "is not there yet".into() };
+        let waiting = said(&Applied { faults: vec![fault], ..Applied::default() });
+        assert_eq!((waiting.status, waiting.reason), (Status::False, Reason::Progressing));
+        assert!(waiting.message.contains("ResourceQuota cf-acme/cloudfarm"), "{}", waiting.message);
+        let without = seen(&plan, Kind::Service, &Facts::Service { addresses: Vec::new() });
+        assert!(said(&without).message.contains("has no address yet"), "{}", said(&without).message);
+        let both = vec!["2001:db8::7".to_owned(), "203.0.113.7".to_owned()];
+        let there = seen(&plan, Kind::Service, &Facts::Service { addresses: both });
+        assert_eq!(said(&there).status, Status::True);
+        assert_eq!(said(&there).message, "web-1 at 2001:db8::7, web-1 at 203.0.113.7");
+        assert_eq!(addresses(&plan, &there).len(), 2);
+    }
+
+    #[test]
+    fn nothing_is_said_of_what_nobody_asks_for_and_tls_in_the_vms_is_not_measured() {
+        let of = |snapshot: NetworkSnapshot| {
+            let plan = desired(&snapshot);
+            (exposed(&snapshot, &plan, &Applied::default()), tls(&snapshot, &plan, &Applied::default()))
+        };
+        assert_eq!(of(web(&json!({}))), (None, None));
+        assert_eq!(of(web(&json!({"tls": {"mode": "Disabled"}}))), (None, None));
+        let inside = of(web(&json!({"tls": {"mode": "Passthrough", "hosts": ["www.acme.example"]}}))).1.unwrap();
+        assert_eq!((inside.status, inside.reason), (Status::Unknown, Reason::NotMeasured));
+    }
+
+    #[test]
+    fn a_certificate_says_what_is_missing_what_cert_manager_says_and_where_it_is_kept() {
+        let issuer = json!({"kind": "ClusterIssuer", "name": "provider"});
+        let terminated = json!({"tls": {"mode": "Terminate", "hosts": ["www.acme.example"], "issuerRef": issuer}});
+        let snapshot = web(&terminated);
+        let plan = desired(&snapshot);
+        let told = |issued: bool, message: &str| {
+            let facts = Facts::Certificate { issued, message: message.to_owned() };
+            tls(&snapshot, &plan, &seen(&plan, Kind::Certificate, &facts)).unwrap()
+        };
+        assert_eq!(told(false, "no such issuer").reason, Reason::NotIssued);
+        assert!(told(false, "no such issuer").message.ends_with("cert-manager says: no such issuer"));
+        assert_eq!(told(true, "").status, Status::True);
+        assert!(told(true, "").message.contains("Secret cloudfarm-tls-dmz"));
+        let mut without = web(&terminated);
+        without.cert_manager = false;
+        let missing = tls(&without, &desired(&without), &Applied::default()).unwrap();
+        assert_eq!(missing.reason, Reason::CertManagerMissing);
+    }
 }

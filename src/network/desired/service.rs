@@ -24,7 +24,7 @@ pub fn service(owner: &Owner, exposed: &Exposed) -> DesiredObject {
         spec: Some(ServiceSpec {
             type_: Some("LoadBalancer".into()),
             selector: Some(selector),
-            ports: Some(exposed.ports.iter().map(port).collect()),
+            ports: Some(exposed.ports.iter().map(|(protocol, number)| port(*protocol, *number)).collect()),
             allocate_load_balancer_node_ports: Some(false),
             external_traffic_policy: Some("Local".into()),
             ip_family_policy: Some("PreferDualStack".into()),
@@ -46,12 +46,12 @@ pub fn name(network: &str, vm: &str) -> String {
     format!("expose-{}-{}", both.trim_end_matches('-'), &hash[..8])
 }
 
-fn port((protocol, number): &(Protocol, u16)) -> ServicePort {
+fn port(protocol: Protocol, number: u16) -> ServicePort {
     let protocol = format!("{protocol:?}").to_uppercase();
     ServicePort {
         name: Some(format!("{}-{number}", protocol.to_lowercase())),
-        port: (*number).into(),
-        target_port: Some(IntOrString::Int((*number).into())),
+        port: number.into(),
+        target_port: Some(IntOrString::Int(number.into())),
         protocol: Some(protocol),
         ..ServicePort::default()
     }

@@ -3,6 +3,7 @@
 use super::homeless;
 use crate::api::condition::{ConditionType, Reason, Status, Verdict};
 use crate::cluster::applied::Applied;
+use crate::cluster::object::Kind;
 use crate::network::attachment::obstacle;
 use crate::network::backend::Filter;
 use crate::network::desired::Plan;
@@ -25,7 +26,9 @@ pub(super) fn accepted(snapshot: &NetworkSnapshot, plan: &Plan, applied: &Applie
         let message = format!("the rules are read; {} has to carry them into {}", firewall.owner, firewall.reference);
         return Verdict::new(type_, Status::Unknown, Reason::ExternalFirewall, message);
     }
-    match applied.faults.first() {
+    // What is exposed, and the quota that it waits for, have a condition of their own.
+    let policies = |kind| !matches!(kind, Kind::Service | Kind::Certificate | Kind::ResourceQuota);
+    match applied.faults.iter().find(|fault| policies(fault.reference.kind)) {
         Some(fault) => fault.verdict(type_),
         None => Verdict::good(type_, "every rule is in a policy"),
     }

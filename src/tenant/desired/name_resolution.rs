@@ -20,6 +20,7 @@ const MOST_SEARCHES: usize = 6;
 const NOBODY: &str = "127.0.0.1";
 
 /// The launcher pod's `dnsConfig`, which KubeVirt tells the guest by DHCP.
+#[must_use]
 pub fn dns_config(snapshot: &TenantSnapshot, machine: &Machine) -> Value {
     let (mut nameservers, mut searches) = wished(snapshot, machine);
     nameservers.truncate(MOST_NAMESERVERS);
