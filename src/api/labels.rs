@@ -66,7 +66,8 @@ pub const VLAN: &str = "cloudfarm.dev/vlan";
 /// Annotation on the Lease of a VLAN id: since when its holder has it (RFC 3339).
 pub const TAKEN_AT: &str = "cloudfarm.dev/taken-at";
 
-/// Annotation on the Lease of a VLAN id whose network is gone: since when (RFC 3339). The quarantine runs from then.
+/// Annotation on the Lease of a VLAN id whose network is gone: since when (RFC 3339). The quarantine runs from then. Empty
+/// while the id is somebody's again.
 pub const RELEASED_AT: &str = "cloudfarm.dev/released-at";
 
 /// Field manager of what a purge run writes on a Retention.

@@ -11,9 +11,7 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt, stream};
 
 use super::applied::{Applied, Cause, Fault};
-use super::object::{
-    Claim, Desired, DesiredObject, Facts, Kind, LeaseWrite, Observation, Owner, OwnerKind, Reference,
-};
+use super::object::{Claim, Desired, DesiredObject, Facts, Kind, LeaseWrite, Observation, Owner, OwnerKind, Reference};
 use super::write::WriteError;
 use super::{Cluster, prune};
 

@@ -132,10 +132,11 @@ impl Managed for Lease {
     }
     fn facts(&self) -> Facts {
         let annotation = |key: &str| self.metadata.annotations.as_ref().and_then(|all| all.get(key)).cloned();
+        let filled = |key: &str| annotation(key).filter(|value| !value.is_empty());
         Facts::Lease {
             holder: self.spec.as_ref().and_then(|spec| spec.holder_identity.clone()),
             taken_at: annotation(labels::TAKEN_AT),
-            released_at: annotation(labels::RELEASED_AT),
+            released_at: filled(labels::RELEASED_AT),
         }
     }
 }

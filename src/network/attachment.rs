@@ -51,11 +51,11 @@ pub fn attachment(
         return Err(waits(format!("{} is not there as wanted yet", missing.reference)));
     }
     let made = plan.desired.objects().filter_map(|object| snapshot.observed.get(&object.reference));
-    let unmade = made.filter_map(|object| match &object.facts {
+    let mut unmade = made.filter_map(|object| match &object.facts {
         Facts::Network { made: false, message } => Some((object, message)),
         _ => None,
     });
-    if let Some((network, said)) = unmade.into_iter().next() {
+    if let Some((network, said)) = unmade.next() {
         return Err(waits(format!("{} is not made by OVN-Kubernetes yet: {}", network.reference, told(said))));
     }
     let means = plan.choice.means.clone()?;

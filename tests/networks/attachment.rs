@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::bed::*;
+use super::bed::{bed, cluster_networks, filters, gone, leases, made_by_ovn, released, released_at, says, there, vlan};
 use crate::support::world::{self, apply, condition, machine, namespace, tenant, tenants};
 
 #[tokio::test]
@@ -36,7 +36,7 @@ async fn a_vm_waits_for_filter_network_and_id_and_the_filter_waits_for_the_vm() 
     there(&filters(&client, "waits"), "network-outside").await;
     there(&cluster_networks(&client), "cf-waits.outside").await;
     let lease = there(&leases(&client), "vlan-physnet1-301").await;
-    assert!(!lease.metadata.annotations.expect("annotations").contains_key("cloudfarm.dev/released-at"));
+    assert_eq!(released_at(&lease), None);
 
     // Then the VM goes, and with it the rest; the id stays in quarantine.
     apply(plane, &[with(json!([]))]);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::bed::*;
+use super::bed::{bed, behind_a_firewall, cluster_networks, definitions, leases, says, there, vlan};
 use crate::support::audit::Mark;
 use crate::support::operator::Operator;
 use crate::support::plane::Plane;

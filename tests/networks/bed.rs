@@ -84,8 +84,13 @@ pub async fn says(api: &Api<DynamicObject>, name: &str, type_: &str, words: &str
 /// Waits until the id is given back.
 pub async fn released(client: &Client, lease: &str) {
     eventually(&format!("{lease} to be given back"), || async {
-        let found = leases(client).get_opt(lease).await.ok()??;
-        found.metadata.annotations?.contains_key("cloudfarm.dev/released-at").then_some(())
+        released_at(&leases(client).get_opt(lease).await.ok()??).map(drop)
     })
     .await;
+}
+
+/// Since when the id is nobody's.
+pub fn released_at(lease: &DynamicObject) -> Option<String> {
+    let at = lease.metadata.annotations.as_ref()?.get("cloudfarm.dev/released-at")?;
+    (!at.is_empty()).then(|| at.clone())
 }

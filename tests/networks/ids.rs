@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::bed::*;
+use super::bed::{bed, leases, released, released_at, says, there, vlan};
 use crate::support::eventually;
 use crate::support::world::{apply, message, namespace, networks, tenant};
 
@@ -89,5 +89,5 @@ async fn a_network_that_is_declared_again_has_its_id_back_at_once() {
     apply(plane, &[outside()]);
     says(&networks(&client, "back"), "outside", "VLANAllocated", "is this network's").await;
     let lease = there(&leases(&client), "vlan-physnet1-401").await;
-    assert!(!lease.metadata.annotations.expect("annotations").contains_key("cloudfarm.dev/released-at"));
+    assert_eq!(released_at(&lease), None);
 }

@@ -18,9 +18,10 @@ use crate::network::vlan::{Allocation, holder_of};
 pub fn taken(snapshot: &NetworkSnapshot, owner: &Owner, allocation: Option<&Allocation>) -> Option<LeaseWrite> {
     let reference = lease_of(&snapshot.network).filter(|_| allocation == Some(&Allocation::Free))?;
     let metadata = owner.lasting_metadata(None, "");
-    let words =
-        Words { holder: Some(holder_of(snapshot)), taken_at: Some(snapshot.now.to_string()), released_at: None };
     let over = snapshot.vlan.lease.clone();
+    // Written empty and not left out: who changed it by hand would keep it there.
+    let released_at = over.as_ref().map(|_| String::new());
+    let words = Words { holder: Some(holder_of(snapshot)), taken_at: Some(snapshot.now.to_string()), released_at };
     Some(LeaseWrite { lease: lease(&reference, metadata, words), over })
 }
 

@@ -11,7 +11,7 @@ const POD_NETWORK: &str = "pod";
 
 /// What the interfaces are plugged into.
 pub fn networks(home: &Home, machine: &Machine) -> Vec<Value> {
-    let pod = on_pod_network(home, machine).map(|_| json!({"name": POD_NETWORK, "pod": {}}));
+    let pod = on_pod_network(home, machine).next().map(|_| json!({"name": POD_NETWORK, "pod": {}}));
     let own = of_their_own(home, machine);
     // Without a namespace in front the definition is looked for in the VM's own.
     let own =
@@ -21,7 +21,8 @@ pub fn networks(home: &Home, machine: &Machine) -> Vec<Value> {
 
 /// The interfaces, the pod's first.
 pub fn interfaces(home: &Home, machine: &Machine) -> Vec<Value> {
-    let pod = on_pod_network(home, machine).map(|mac| pod_interface(home, mac));
+    let mac = on_pod_network(home, machine).find_map(|attachment| attachment.mac.as_ref());
+    let pod = on_pod_network(home, machine).next().map(|_| pod_interface(home, mac));
     let own = of_their_own(home, machine).map(|(attachment, _)| {
         let interface = json!({"name": name(attachment), "bridge": {}});
         with_mac(interface, attachment.mac.as_ref())
@@ -47,14 +48,12 @@ fn with_mac(mut interface: Value, mac: Option<&String>) -> Value {
     interface
 }
 
-/// Does it name a network of type Pod, and with which MAC address?
-fn on_pod_network<'a>(home: &Home, machine: &'a Machine) -> Option<Option<&'a String>> {
-    let of_the_pod = |attachment: &&Attachment| {
-        !matches!(home.snapshot.networks.get(&attachment.name), Some(NetworkFact::OfItsOwn(_)))
+/// Those of its attachments that share the pod's own interface.
+fn on_pod_network<'a>(home: &'a Home, machine: &'a Machine) -> impl Iterator<Item = &'a Attachment> {
+    let own = |attachment: &&Attachment| {
+        matches!(home.snapshot.networks.get(&attachment.name), Some(NetworkFact::OfItsOwn(_)))
     };
-    let mut attachments = machine.networks.iter().filter(of_the_pod).peekable();
-    attachments.peek()?;
-    Some(attachments.find_map(|attachment| attachment.mac.as_ref()))
+    machine.networks.iter().filter(move |attachment| !own(attachment))
 }
 
 /// By name: no object depends on the order in which people write lists.
