@@ -42,5 +42,5 @@ fn the_examples_pass_schema_and_rules_and_render_without_a_remark_that_something
     let undone: Vec<_> =
         rendered.remarks.iter().filter(|remark| !remark.contains("its size is unknown here")).collect();
     assert!(undone.is_empty(), "{undone:#?}");
-    assert!(rendered.objects.iter().filter(|object| object["kind"] == "VirtualMachine").count() == 7);
+    assert!(rendered.objects.iter().filter(|object| object["kind"] == "VirtualMachine").count() == 8);
 }
