@@ -52,7 +52,7 @@ const KUBERNETES: [(&str, &[&str]); 13] = [
 ];
 
 /// The neighbours' namespaced kinds.
-const NEIGHBOURS: [(&str, &[&str]); 18] = [
+const NEIGHBOURS: [(&str, &[&str]); 20] = [
     (
         "kubevirt.io",
         &[
@@ -87,6 +87,8 @@ const NEIGHBOURS: [(&str, &[&str]); 18] = [
     ("groupsnapshot.storage.k8s.io", &["volumegroupsnapshots"]),
     ("k8s.cni.cncf.io", &["ipamclaims", "multi-networkpolicies", "network-attachment-definitions"]),
     ("k8s.ovn.org", &["egressfirewalls", "egressqoses", "egressservices", "networkqoses", "userdefinednetworks"]),
+    ("cert-manager.io", &["certificaterequests", "certificates", "issuers"]),
+    ("acme.cert-manager.io", &["challenges", "orders"]),
     ("openreports.io", &["reports"]),
     ("wgpolicyk8s.io", &["policyreports"]),
     (
