@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::bed::{bed, leases, released, released_at, says, there, vlan};
+use crate::support::audit::Mark;
 use crate::support::eventually;
 use crate::support::world::{apply, message, namespace, networks, tenant};
 
@@ -42,6 +43,7 @@ async fn of_many_networks_that_ask_for_one_id_one_gets_it_and_another_only_after
     let (plane, client) = bed().await;
     let homes = (0..TENANTS).flat_map(|number| [namespace(&name(number)), tenant(&name(number), json!({}))]);
     apply(plane, &homes.collect::<Vec<_>>());
+    let mark = Mark::now(plane);
     let all: Vec<Value> = (0..TENANTS).map(|number| vlan(&name(number), "outside", 400, json!({}))).collect();
     apply(plane, &all);
     let one_has_it = |said: &[String]| {
@@ -54,6 +56,11 @@ async fn of_many_networks_that_ask_for_one_id_one_gets_it_and_another_only_after
     assert!(!message(&holder, "VLANAllocated").contains("race"), "{holder:#}");
     let lease = there(&leases(&client), "vlan-physnet1-400").await;
     assert_eq!(lease.data["spec"]["holderIdentity"], format!("{}/outside", name(winner)));
+
+    // Many may ask; the API server has let one of them write, and nobody over it.
+    let calls = mark.calls(plane).await;
+    let written = calls.iter().filter(|call| call.name == "vlan-physnet1-400" && call.writes() && call.code < 300);
+    assert_eq!(written.count(), 1, "{calls:#?}");
 
     // It is given back and quarantined: nobody has it.
     plane.kubectl(&["delete", "tenantnetwork", "outside", "-n", &format!("cf-{}", name(winner))], None);

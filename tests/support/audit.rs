@@ -48,7 +48,8 @@ impl Call {
     }
 
     fn is_housekeeping(&self) -> bool {
-        self.resource == "leases" || self.resource == "events"
+        // Not those that keep VLAN ids.
+        self.resource == "leases" && !self.name.starts_with("vlan-") || self.resource == "events"
     }
 }
 
