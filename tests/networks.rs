@@ -11,5 +11,7 @@ mod attachment;
 mod backends;
 #[path = "networks/bed.rs"]
 mod bed;
+#[path = "networks/foreign.rs"]
+mod foreign;
 #[path = "networks/ids.rs"]
 mod ids;

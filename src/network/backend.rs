@@ -18,6 +18,7 @@ use crate::cluster::object::Kind;
 
 /// Which of the neighbours' kinds that networks need are installed and listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one CRD, there or not")]
 pub struct Installed {
     /// OVN-Kubernetes' `UserDefinedNetwork`.
     pub ovn: bool,

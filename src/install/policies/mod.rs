@@ -21,7 +21,7 @@ mod walls;
 use serde_json::{Value, json};
 
 use super::{OPERATOR, PURGE, kept};
-use crate::api::labels::OWNED_PREFIXES;
+use crate::api::labels::{FIELD_MANAGER, MANAGED_BY, OWNED_PREFIXES, TENANT};
 
 /// Controllers of Kubernetes that delete what belongs to something that is gone. They act as one user where the
 /// controller manager runs without credentials for each controller.
@@ -68,6 +68,7 @@ pub fn policies() -> Vec<Value> {
         tenants::end_date(),
         reach::namespaces(),
         reach::objects(),
+        reach::walls(),
         reach::customers(),
         storage::classes(),
         storage::sources(),
@@ -279,6 +280,19 @@ fn annotation(object: &str, key: &str) -> String {
 /// CEL: this label of `object`, as an optional.
 fn label(object: &str, key: &str) -> String {
     format!("{object}.metadata.?labels[?'{key}']")
+}
+
+/// What we make for a tenant outside of namespaces: its wall, and networks beside it.
+const WALLS: [(&str, &[&str]); 2] =
+    [("policy.networking.k8s.io", &["clusternetworkpolicies"]), ("k8s.ovn.org", &["clusteruserdefinednetworks"])];
+
+/// CEL: this one of [`WALLS`] is ours, and named after the tenant whose label it carries.
+fn made_for_its_tenant(object: &str) -> String {
+    let ours = format!("{}.orValue('') == '{FIELD_MANAGER}'", label(object, MANAGED_BY));
+    let wall = format!("'cf-' + {}.orValue('')", label(object, TENANT));
+    format!(
+        "{ours} && (request.resource.resource == 'clusternetworkpolicies' ? {object}.metadata.name == {wall} : {object}.metadata.name.startsWith({wall} + '.'))"
+    )
 }
 
 /// CEL: the delete names the uid of what it means (I7), so that a namesake made meanwhile is not hit.

@@ -1,7 +1,7 @@
 //! What the purge may do to things that lie outside of namespaces: volumes, snapshot contents and walls. It gives the
 //! former back to their drivers, takes the latter away, and changes nothing else, and only for tenants.
 
-use super::{Guard, by_uid, held, is_purge, label};
+use super::{Guard, WALLS, by_uid, held, is_purge, label, made_for_its_tenant};
 use crate::api::labels::{FIELD_MANAGER, MANAGED_BY, TENANT};
 
 /// CEL: a map is the same but for one key; `dyn` since fields of a type are no map to the type checker.
@@ -99,19 +99,18 @@ pub fn snapshot_content_deletion() -> Guard {
         )
 }
 
-/// The wall in the Admin tier outlives everything that it stands around. It lies outside of namespaces, so no approval can
-/// be asked: the tenant's Retention is.
+/// The wall in the Admin tier outlives everything that it stands around. It and the networks beside it lie outside of
+/// namespaces, so no approval can be asked: the tenant's Retention is.
 pub fn wall_deletion() -> Guard {
-    let what = "'clusternetworkpolicy ' + oldObject.metadata.name + ': '";
+    let what = "request.resource.resource + ' ' + oldObject.metadata.name + ': '";
     let tenant = format!("{}.orValue('')", label("oldObject", TENANT));
-    let ours = format!("{}.orValue('') == '{FIELD_MANAGER}'", label("oldObject", MANAGED_BY));
-    Guard::on("cloudfarm-purge-wall-deletion", &["DELETE"], "policy.networking.k8s.io", &["clusternetworkpolicies"])
+    Guard::on_all("cloudfarm-purge-wall-deletion", &["DELETE"], &WALLS)
         .every_retention()
         .when("purge", is_purge())
         .with("theirs", format!("params.spec.tenantRef.name == {tenant}"))
         .unless(
-            format!("{ours} && oldObject.metadata.name == 'cf-' + {tenant}"),
-            format!("{what} + 'is not the wall that cloudfarm made for a tenant; the purge deletes only those, cf-<tenant> with the labels {MANAGED_BY}={FIELD_MANAGER} and {TENANT}'"),
+            made_for_its_tenant("oldObject"),
+            format!("{what} + 'is not the wall that cloudfarm made for a tenant, and no network of it; the purge deletes only those, cf-<tenant> and cf-<tenant>.<network> with the labels {MANAGED_BY}={FIELD_MANAGER} and {TENANT}'"),
         )
         .unless(by_uid(), format!("{what} + 'the purge deletes by uid; send preconditions.uid ' + oldObject.metadata.uid"))
         .unless(

@@ -1,8 +1,8 @@
 //! How far those reach whose rights are wider than their work: the operator, whose rights RBAC cannot narrow to names that
 //! do not exist yet, and a customer's people, who may write a few objects and with them their metadata.
 
-use super::{Guard, is_controller, is_operator, label, may_for_tenants};
-use crate::api::labels::TENANT;
+use super::{Guard, WALLS, is_controller, is_operator, label, made_for_its_tenant, may_for_tenants};
+use crate::api::labels::{FIELD_MANAGER, MANAGED_BY, TENANT};
 use crate::install::roles::{LAUNCH, MAINTAIN};
 
 /// A stolen token of the operator makes no other namespace a tenant's and takes no Pod Security off `kube-system`.
@@ -29,11 +29,14 @@ pub fn objects() -> Guard {
         "cloudfarm-operator-objects",
         &["CREATE", "UPDATE", "DELETE"],
         &[
-            ("", &["resourcequotas", "limitranges"]),
+            ("", &["resourcequotas", "limitranges", "services"]),
             ("networking.k8s.io", &["networkpolicies"]),
             ("rbac.authorization.k8s.io", &["rolebindings"]),
             ("kubevirt.io", &["virtualmachines"]),
             ("cdi.kubevirt.io", &["datavolumes"]),
+            ("cert-manager.io", &["certificates"]),
+            ("k8s.cni.cncf.io", &["network-attachment-definitions", "multi-networkpolicies"]),
+            ("k8s.ovn.org", &["userdefinednetworks"]),
         ],
     )
     .when("operator", is_operator())
@@ -41,6 +44,17 @@ pub fn objects() -> Guard {
         format!("namespaceObject.metadata.?labels[?'{TENANT}'].hasValue()"),
         format!("request.resource.resource + ' in ' + request.namespace + ': the operator writes only in namespaces with the label {TENANT}, and this one has none'"),
     )
+}
+
+/// Nor is a network or a wall of the provider's own among what it writes or takes away.
+pub fn walls() -> Guard {
+    let of = "dyn(object == null ? oldObject : object)";
+    Guard::on_all("cloudfarm-operator-walls", &["CREATE", "UPDATE", "DELETE"], &WALLS)
+        .when("operator", is_operator())
+        .unless(
+            made_for_its_tenant(of),
+            format!("request.resource.resource + ' ' + {of}.metadata.name + ' is not what cloudfarm makes for a tenant: the operator writes only cf-<tenant> and cf-<tenant>.<network> with the labels {MANAGED_BY}={FIELD_MANAGER} and {TENANT}'"),
+        )
 }
 
 /// What a customer's people may write gets no finalizer, which would keep a purge waiting for ever, and no owner, by

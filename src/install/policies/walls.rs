@@ -57,8 +57,9 @@ pub fn of_the_platform() -> Guard {
     )
     .unless(
         format!(
-            "{} || {} && request.operation != 'CREATE' || {}",
+            "{} || {} && request.operation == 'DELETE' || {} && request.operation != 'CREATE' || {}",
             is_operator(),
+            is_purge(),
             is_controller(),
             may_for_tenants(MAINTAIN)
         ),

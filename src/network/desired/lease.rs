@@ -15,6 +15,7 @@ use crate::network::observe::{NetworkSnapshot, lease_of};
 use crate::network::vlan::{Allocation, holder_of};
 
 /// Takes the id for the network: where nobody has it, or exactly from the Lease that was seen to be free.
+#[must_use]
 pub fn taken(snapshot: &NetworkSnapshot, owner: &Owner, allocation: Option<&Allocation>) -> Option<LeaseWrite> {
     let reference = lease_of(&snapshot.network).filter(|_| allocation == Some(&Allocation::Free))?;
     let metadata = owner.lasting_metadata(None, "");
