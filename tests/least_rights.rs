@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// Asked for by admission policies and by nothing else: no request has these verbs.
-const ASKED_BY_ADMISSION: [&str; 4] = ["hold", "release", "approve", "decide"];
+const ASKED_BY_ADMISSION: [&str; 7] = ["hold", "release", "approve", "decide", "enroll", "maintain", "launch"];
 
 /// Capsule's chart with `manager.rbac.minimal: true`, which is the strictest it offers (its `rbac.yaml` at commit
 /// 096e7fc5, counted by hand on 2026-11-29): rights, those with a wildcard, those that write.

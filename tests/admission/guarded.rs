@@ -188,6 +188,14 @@ fn walls() -> Vec<Kind> {
             "network-attachment-definitions",
             json!({"kind": "NetworkAttachmentDefinition", "spec": {"config": "{}"}}),
         ),
+        Kind {
+            version: "v1beta1",
+            ..kind(
+                "k8s.cni.cncf.io",
+                "multi-networkpolicies",
+                json!({"kind": "MultiNetworkPolicy", "spec": {"podSelector": {}}}),
+            )
+        },
         policy,
         platform(
             "storage.k8s.io",
@@ -282,6 +290,21 @@ fn pods() -> Vec<Kind> {
                     Verdict::Open("reaches what the walls let through"),
                 ),
                 ("status", "update patch", Verdict::Open("reaches what the walls let through")),
+            ],
+        },
+        Kind {
+            group: "cert-manager.io",
+            version: "v1",
+            resource: "certificates",
+            namespaced: true,
+            object: json!({"kind": "Certificate", "spec": {"secretName": "kept", "dnsNames": ["a.example"], "issuerRef": {"name": "none"}}}),
+            rows: vec![
+                (
+                    "",
+                    "create update patch delete deletecollection",
+                    Verdict::Open("it opens no way; the operator alone is held to tenants' namespaces"),
+                ),
+                ("status", "update patch", Verdict::Open("it opens no way")),
             ],
         },
     ]

@@ -57,9 +57,10 @@ async fn the_purge_creates_nothing_anywhere_not_even_by_patching_what_is_not_the
                 assert!(!has(&rule, "verbs", verb), "{namespace}: {verb} in {rule}");
             }
             let elsewhere = namespace != "cf-rights" && has(&rule, "verbs", "delete");
-            let fenced = ["namespaces", "volumesnapshotcontents", "clusternetworkpolicies"]
-                .iter()
-                .any(|one| rule["resources"] == json!([one]));
+            let fenced =
+                ["namespaces", "volumesnapshotcontents", "clusternetworkpolicies", "clusteruserdefinednetworks"]
+                    .iter()
+                    .any(|one| rule["resources"] == json!([one]));
             assert!(!elsewhere || fenced, "{namespace}: {rule}");
         }
     }

@@ -12,7 +12,7 @@ use crate::support::eventually;
 const TENANT: &str = "asked";
 
 /// Verbs that admission policies ask for, and no request has.
-const ASKED_BY_ADMISSION: [&str; 4] = ["hold", "release", "approve", "decide"];
+const ASKED_BY_ADMISSION: [&str; 7] = ["hold", "release", "approve", "decide", "enroll", "maintain", "launch"];
 
 /// A role for people, as it is shipped.
 struct PeoplesRole {
