@@ -547,28 +547,6 @@ async fn a_status_written_by_somebody_else_is_put_right() {
 }
 
 #[tokio::test]
-async fn layer2_and_vlan_networks_are_accepted_and_say_that_nothing_makes_them_yet() {
-    let (plane, client) = bed().await;
-    let vlan = network(
-        "vlans",
-        "lan",
-        json!({"type": "VLAN", "vlan": {"id": 120, "physicalNetwork": "physnet1"}, "tls": {"mode": "Disabled"}}),
-    );
-    apply(
-        plane,
-        &[world::namespace("vlans"), tenant("vlans", json!({"virtualMachines": [machine("one", &["lan"])]})), vlan],
-    );
-    let lan = condition(&world::networks(&client, "vlans"), "lan", "BackendReady", "False").await;
-    assert!(message(&lan, "FullyEnforced").contains("spec.tls"), "{lan:#}");
-    // The Tenant may have been looked at before its network was seen; then it says first that there is none.
-    eventually("the Tenant to say why its VM is not made", || async {
-        let object = condition(&world::tenants(&client), "vlans", "VirtualMachinesReady", "False").await;
-        message(&object, "VirtualMachinesReady").contains("cannot attach").then_some(())
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn no_vm_is_made_before_its_walls_and_its_quota_stand() {
     let (plane, client) = bed().await;
     let mark = support::audit::Mark::now(plane);

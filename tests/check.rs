@@ -230,7 +230,7 @@ fn a_tenant_that_the_operator_made_fails_nothing_but_what_fails_on_purpose() {
     let (_, told, complaint) = check("auditor", &["whole"]);
     assert!(told.lines().all(|line| line.chars().count() <= 100), "{told}");
     assert!(told.ends_with("19 pass, 0 fail, 2 fail on purpose, 1 unknown\n"), "{told}");
-    assert!(told.contains("this cluster knows"), "{told}");
+    assert!(told.contains("ClusterNetworkPolicy cf-whole stands"), "{told}");
     assert!(complaint.contains("not known: MTB-1201"), "{complaint}");
 }
 

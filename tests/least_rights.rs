@@ -154,13 +154,19 @@ fn is_used(right: &Right, used: &BTreeSet<Right>) -> bool {
     used.iter().filter(same).any(|other| right.name.is_none() || other.name.is_none() || other.name == right.name)
 }
 
-/// The tests' own servers stop a moment after the tests do, and only then is it known what they saw.
+/// The tests' own servers stop a moment after the tests do, and only then is it known what they saw. The last thing that
+/// goes are their process ids.
 fn all_planes_are_gone() {
     let planes = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-planes");
     let until = Instant::now() + Duration::from_secs(60);
     loop {
-        let left: Vec<_> =
-            std::fs::read_dir(&planes).into_iter().flatten().flatten().map(|plane| plane.path()).collect();
+        let left: Vec<_> = std::fs::read_dir(&planes)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|plane| plane.path().join("pid"))
+            .filter(|pids| pids.exists())
+            .collect();
         if left.is_empty() {
             return;
         }

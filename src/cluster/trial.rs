@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use backon::{ExponentialBuilder, Retryable as _};
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec, SubjectAccessReviewStatus,
 };
@@ -65,7 +66,15 @@ impl Inquirer {
         }
     }
 
+    /// Asks again what was not answered: of the thousands of questions of one check, one that gets lost would leave it
+    /// without a result, and none of them stores anything.
     async fn call<T: DeserializeOwned>(&self, request: http::Request<Vec<u8>>) -> Result<T, WriteError> {
+        let again = ExponentialBuilder::new().with_max_times(3);
+        let unanswered = |error: &WriteError| matches!(error, WriteError::Unanswered(_));
+        (|| self.once(request.clone())).retry(again).when(unanswered).await
+    }
+
+    async fn once<T: DeserializeOwned>(&self, request: http::Request<Vec<u8>>) -> Result<T, WriteError> {
         match tokio::time::timeout(CALL_TIMEOUT, self.client.request::<T>(request)).await {
             Ok(answer) => answer.map_err(classify),
             Err(_) => Err(WriteError::Unanswered(format!("no answer within {} s", CALL_TIMEOUT.as_secs()))),
