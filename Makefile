@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak mutants drill image reproducible sbom up down bench bench-large generate
+.PHONY: help demo test rights check soak mutants drill image reproducible sbom up down bench bench-large generate
 
 # The control plane, its kubeconfig and its logs live here; kept out of git, removed by `make down`.
 DEV := target/dev
@@ -17,6 +17,8 @@ test: ## every test, on a clean checkout
 	@tests/controlplane/build.sh etcd kubernetes kwok charts helm-docs gitops node oracle >/dev/null
 	@rm -rf target/rights
 	@CLOUDFARM_RIGHTS=$(CURDIR)/target/rights RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --locked
+
+rights: ## compare the rights that roles give with those that the last `make test` used
 	@CLOUDFARM_RIGHTS=$(CURDIR)/target/rights cargo test --locked --test least_rights -- --nocapture
 
 soak: ## 10,000 random histories of ten years in the erasure simulator

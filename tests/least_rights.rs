@@ -1,5 +1,5 @@
 //! I12: rights granted are rights used. `make test` keeps of every plane which role allowed which request
-//! (`controlplane/rights.sh`), and this comes last: a right that no test made use of is a right too many.
+//! (`controlplane/rights.sh`), and `make rights` judges it: a right that no test made use of is a right too many.
 //!
 //! What programs of ours hold counts as used only when the program itself used it. People's roles are used by tests that
 //! ask as such a person.
@@ -177,8 +177,7 @@ fn all_planes_are_gone() {
 
 #[test]
 fn every_right_that_is_granted_was_used_in_the_test_run() {
-    let folder =
-        std::env::var_os("CLOUDFARM_RIGHTS").expect("CLOUDFARM_RIGHTS: run `make test`, of which this is the end");
+    let folder = std::env::var_os("CLOUDFARM_RIGHTS").expect("CLOUDFARM_RIGHTS: run `make test`, then `make rights`");
     all_planes_are_gone();
     let (granted, used) = (granted(), used(Path::new(&folder)));
 

@@ -15,3 +15,5 @@ mod bed;
 mod foreign;
 #[path = "networks/ids.rs"]
 mod ids;
+#[path = "networks/leaving.rs"]
+mod leaving;

@@ -245,7 +245,7 @@ async fn managed<K: Managed>(api: Api<DeserializeGuard<K>>, context: Arc<Context
 // A neighbour's kind came or went: what Tenants make of it, and what their networks are made by.
 fn neighbour_turned(context: &Context, kind: Kind) {
     context.triggers.all_tenants(&context.stores);
-    if is_attachment(kind) || kind == Kind::MultiNetworkPolicy {
+    if is_attachment(kind) || matches!(kind, Kind::MultiNetworkPolicy | Kind::Certificate) {
         context.triggers.all_networks(&context.stores);
     }
 }

@@ -43,10 +43,10 @@ stop() { # NAME
   rm -f "$dir/pid/$1"
 }
 
-wait_for() { # NAME COMMAND...   until the command succeeds, 60 s at most, or the process NAME has ended
-  local name=$1 end=$((SECONDS + 60)) why=; shift
+wait_for() { # NAME COMMAND...   until the command succeeds, 120 s at most, or the process NAME has ended
+  local name=$1 end=$((SECONDS + 120)) why=; shift
   until "$@" >/dev/null 2>&1; do
-    if ! alive "$name"; then why="$name ended"; elif [ $SECONDS -ge $end ]; then why="$name was not ready within 60 s"; fi
+    if ! alive "$name"; then why="$name ended"; elif [ $SECONDS -ge $end ]; then why="$name was not ready within 120 s"; fi
     [ -z "$why" ] || { echo "$why:"; tail -n 5 "$dir/log/$name.log"; exit 1; } >&2
     sleep 0.1
   done

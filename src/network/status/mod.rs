@@ -38,7 +38,7 @@ pub fn status(snapshot: &NetworkSnapshot, plan: &Plan, applied: &Applied) -> Ten
     verdicts.extend([
         rules::accepted(snapshot, plan, applied),
         enforced(snapshot, plan),
-        peering::denied(snapshot, plan, applied),
+        peering::denied(plan, applied),
         not_yet_enforced(snapshot, plan),
         consistent.clone(),
     ]);
