@@ -162,7 +162,7 @@ fn sabotage(tenant: &str) {
     let (plane, namespace) = (plane(), format!("cf-{tenant}"));
     match tenant {
         "label" => {
-            drop(plane.kubectl(&["label", "namespace", &namespace, "pod-security.kubernetes.io/enforce-"], None))
+            plane.kubectl(&["label", "namespace", &namespace, "pod-security.kubernetes.io/enforce-"], None);
         }
         "quota" => drop(plane.kubectl(&["delete", "resourcequota", "cloudfarm", "-n", &namespace], None)),
         "edits" => apply(plane, &[binding(tenant, tenant, "ClusterRole", "edit")]),

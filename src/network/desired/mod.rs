@@ -24,7 +24,7 @@ use super::rules::{Doors, Refused, doors};
 use super::subnets::{Clashes, clashes};
 use super::vlan::{Allocation, allocation};
 use super::{expose, tls};
-use crate::cluster::object::{Desired, DesiredObject, Owner, OwnerKind, Reference, Stage};
+use crate::cluster::object::{Desired, DesiredObject, Kind, Owner, OwnerKind, Reference, Stage};
 
 /// What a pass means to do, and what it leaves closed.
 #[derive(Clone, Debug)]
@@ -108,12 +108,15 @@ fn attachment_object(snapshot: &NetworkSnapshot, owner: &Owner, means: &Means) -
     }
 }
 
-/// While a VM is attached, nothing is taken away: neither what it is attached by nor the filter before it.
+/// While a VM is attached, neither what it is attached by nor the filter before it is taken away; what shows a VM to the
+/// outside may go at any time.
 fn kept(snapshot: &NetworkSnapshot) -> BTreeSet<Reference> {
     if !snapshot.attached() {
         return BTreeSet::new();
     }
-    snapshot.own_objects().map(|object| object.reference.clone()).collect()
+    let inside = |kind: Kind| !matches!(kind, Kind::Service | Kind::Certificate);
+    let own = snapshot.own_objects().map(|object| &object.reference);
+    own.filter(|reference| inside(reference.kind)).cloned().collect()
 }
 
 impl Plan {
