@@ -27,6 +27,14 @@ pub struct Installed {
     /// Multus' `NetworkAttachmentDefinition`.
     pub multus: bool,
     pub multi_network_policy: bool,
+    /// cert-manager's `Certificate`.
+    pub cert_manager: bool,
+}
+
+impl Installed {
+    /// A cluster that has them all.
+    pub const EVERYTHING: Self =
+        Self { ovn: true, ovn_cluster: true, multus: true, multi_network_policy: true, cert_manager: true };
 }
 
 /// What makes a network.
@@ -204,9 +212,10 @@ mod tests {
         choose(&NetworkSnapshot { installed, ..vlan(spec) })
     }
 
-    const NOTHING: Installed = Installed { ovn: false, ovn_cluster: false, multus: false, multi_network_policy: false };
+    const NOTHING: Installed =
+        Installed { ovn: false, ovn_cluster: false, multus: false, multi_network_policy: false, cert_manager: false };
     const MULTUS: Installed = Installed { multus: true, ..NOTHING };
-    const ALL: Installed = Installed { ovn: true, ovn_cluster: true, multus: true, multi_network_policy: true };
+    const ALL: Installed = Installed::EVERYTHING;
 
     #[test]
     fn auto_takes_ovn_then_a_bridge_behind_a_firewall_then_nothing() {

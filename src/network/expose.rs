@@ -13,6 +13,7 @@ use kube::ResourceExt;
 use super::observe::NetworkSnapshot;
 use super::reach;
 use super::rules::{Door, Refused};
+use super::subnets::since;
 use crate::api::condition::Reason;
 use crate::api::tenant_network::{Expose, NetworkType, Protocol, TenantNetwork};
 
@@ -46,7 +47,7 @@ pub fn taken<'a>(network: &TenantNetwork, siblings: impl Iterator<Item = &'a Ten
 }
 
 fn age(network: &TenantNetwork) -> (Option<Timestamp>, String) {
-    (network.creation_timestamp().map(|time| time.0), network.name_any())
+    (since(network), network.name_any())
 }
 
 /// What each VM shows, and what cannot be shown.

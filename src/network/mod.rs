@@ -10,7 +10,6 @@
 
 pub mod attachment;
 pub mod backend;
-pub mod conditions;
 pub mod desired;
 pub mod expose;
 pub mod non_empty;

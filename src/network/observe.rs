@@ -38,8 +38,6 @@ pub struct NetworkSnapshot {
     pub taken: Taken,
     /// Has the Tenant's data been given to a purge? Then nothing is made any more that the purge would have to erase again.
     pub erasing: bool,
-    /// Is cert-manager installed?
-    pub cert_manager: bool,
     pub installed: Installed,
     /// What is known about the VLAN id it asks for.
     pub vlan: Sight,
@@ -121,7 +119,6 @@ pub fn observe(context: &Context, network: TenantNetwork) -> NetworkSnapshot {
         siblings: siblings
             .map(|found| (found.name_any(), found.0.as_ref().map(Sibling::of).unwrap_or_default()))
             .collect(),
-        cert_manager: context.cluster.installed(Kind::Certificate),
         installed: installed(context),
         vlan: sight(context, &network),
         observed,
@@ -137,6 +134,7 @@ fn installed(context: &Context) -> Installed {
         ovn_cluster: context.cluster.installed(Kind::ClusterUserDefinedNetwork),
         multus: context.cluster.installed(Kind::NetworkAttachmentDefinition),
         multi_network_policy: context.cluster.installed(Kind::MultiNetworkPolicy),
+        cert_manager: context.cluster.installed(Kind::Certificate),
     }
 }
 

@@ -14,7 +14,7 @@ use super::observe::{NetworkSnapshot, TenantFact, lease_of};
 use super::subnets::Sibling;
 use super::vlan::Sight;
 use crate::api::tenant_network::TenantNetwork;
-use crate::cluster::object::{Attached, Digest, Facts, Kind, Observation, Reference};
+use crate::cluster::object::{Attached, DesiredObject, Digest, Facts, Kind, Observation, Reference};
 use crate::install::NAMESPACE;
 use crate::operator::config::Config;
 
@@ -40,8 +40,7 @@ pub fn dmz(spec: &Value) -> NetworkSnapshot {
         siblings: BTreeMap::from([("internal".to_owned(), Sibling::default())]),
         taken: BTreeMap::new(),
         erasing: false,
-        cert_manager: true,
-        installed: Installed { ovn: true, ovn_cluster: true, multus: true, multi_network_policy: true },
+        installed: Installed::EVERYTHING,
         vlan: Sight::default(),
         observed: BTreeMap::new(),
         probe: None,
@@ -63,6 +62,22 @@ pub fn held(spec: &Value) -> NetworkSnapshot {
     let mut snapshot = vlan(spec);
     snapshot.vlan.lease = lease_of(&snapshot.network).map(|_| leased(Some("acme/dmz"), "1", None));
     snapshot
+}
+
+/// An object of network `dmz` as a watch shows it once it stands as wanted.
+pub fn as_wanted(object: &DesiredObject, facts: Facts) -> Observation {
+    Observation {
+        reference: object.reference.clone(),
+        uid: "2".into(),
+        resource_version: "3".into(),
+        owner: "TenantNetwork/dmz".into(),
+        owner_uid: "1".into(),
+        tenant: "acme".into(),
+        ours: true,
+        digest: object.digest,
+        facts,
+        deleting: false,
+    }
 }
 
 /// The Lease of id 120, as that holder's network of that uid has or had it.

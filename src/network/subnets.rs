@@ -3,6 +3,7 @@
 //! Who was there first keeps its range: the older network, and of two of the same second the one whose name comes first.
 
 use ipnet::IpNet;
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::observe::NetworkSnapshot;
@@ -21,8 +22,8 @@ pub struct Clashes {
 /// Another network of the tenant, as far as its siblings care.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sibling {
-    /// When it was made, in seconds; 0 where nobody knows.
-    pub since: i64,
+    /// When it was made, where that is known.
+    pub since: Option<Timestamp>,
     /// Its ranges, of a type that has ranges of its own.
     pub subnets: Vec<IpNet>,
 }
@@ -33,10 +34,17 @@ impl Sibling {
     pub fn of(network: &TenantNetwork) -> Self {
         let subnets = network.spec.subnets.iter().filter(|_| network.spec.type_ != NetworkType::Pod);
         Self {
-            since: network.creation_timestamp().map_or(0, |at| at.0.as_second()),
+            since: since(network),
             subnets: subnets.filter_map(|subnet| reach::network(&subnet.cidr).ok()).collect(),
         }
     }
+}
+
+/// When a network was made. Of two of a tenant the one with the smaller of this and its name was there first, and first
+/// come keeps whatever both ask for.
+#[must_use]
+pub fn since(network: &TenantNetwork) -> Option<Timestamp> {
+    network.creation_timestamp().map(|time| time.0)
 }
 
 /// Everything that is wrong with the ranges of a network, or told to it.
@@ -92,9 +100,9 @@ mod tests {
     fn beside(own: (i64, &str, IpNet), other: (i64, &str, IpNet)) -> Clashes {
         let mut snapshot = vlan(&json!({"subnets": [{"cidr": own.2.to_string()}]}));
         snapshot.network.metadata.name = Some(own.1.to_owned());
-        let at = k8s_openapi::jiff::Timestamp::from_second(own.0).unwrap();
+        let at = Timestamp::from_second(own.0).unwrap();
         snapshot.network.metadata.creation_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at));
-        let sibling = Sibling { since: other.0, subnets: vec![other.2] };
+        let sibling = Sibling { since: Timestamp::from_second(other.0).ok(), subnets: vec![other.2] };
         snapshot.siblings = BTreeMap::from([(other.1.to_owned(), sibling)]);
         clashes(&snapshot)
     }

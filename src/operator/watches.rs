@@ -45,7 +45,6 @@ use crate::foreign::network_attachment_definition::NetworkAttachmentDefinition;
 use crate::foreign::user_defined_network::{ClusterUserDefinedNetwork, UserDefinedNetwork};
 use crate::foreign::virtual_machine::VirtualMachine;
 use crate::install::{EVIDENCE_NAMESPACE, NAMESPACE};
-use crate::network::vlan::is_attachment;
 use crate::probe;
 use crate::probe::report::Report;
 
@@ -212,7 +211,7 @@ async fn managed<K: Managed>(api: Api<DeserializeGuard<K>>, context: Arc<Context
                 if let Some(crd) = kind.neighbour_crd().filter(|_| !context.cluster.installed(kind)) {
                     context.cluster.set_installed(kind, true);
                     context.neighbours.settled(crd);
-                    neighbour_turned(&context, kind);
+                    context.triggers.everything(&context.stores);
                 }
                 for tenant in &changed {
                     context.triggers.home(&context.stores, tenant);
@@ -240,14 +239,6 @@ async fn managed<K: Managed>(api: Api<DeserializeGuard<K>>, context: Arc<Context
         }
     }
     "a watch of managed objects"
-}
-
-// A neighbour's kind came or went: what Tenants make of it, and what their networks are made by.
-fn neighbour_turned(context: &Context, kind: Kind) {
-    context.triggers.all_tenants(&context.stores);
-    if is_attachment(kind) || matches!(kind, Kind::MultiNetworkPolicy | Kind::Certificate) {
-        context.triggers.all_networks(&context.stores);
-    }
 }
 
 /// A namespace may have been labelled by the provider before we adopt it; everything else we made ourselves.
@@ -403,7 +394,6 @@ impl Running {
         for kind in kinds {
             self.context.cluster.set_installed(kind, false);
             self.context.cluster.observed.uninstalled(kind);
-            neighbour_turned(&self.context, kind);
         }
         if crd == INSTANCETYPE_CRD {
             self.context.stores.set_instancetypes(BTreeMap::new());

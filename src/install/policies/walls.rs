@@ -24,13 +24,7 @@ pub fn of_tenants() -> Guard {
     )
     .in_namespaces_with(TENANT)
     .unless(
-        format!(
-            "{} || {} && request.operation == 'DELETE' || {} && request.operation != 'CREATE' || {}",
-            is_operator(),
-            is_purge(),
-            is_controller(),
-            may_for_tenants(MAINTAIN)
-        ),
+        by_those_who_keep_them(),
         format!("{WHAT} + ' in ' + request.namespace + ' is a wall of tenant ' + namespaceObject.metadata.labels['cloudfarm.dev/tenant'] + ', and is written by the operator or by somebody with the verb {MAINTAIN} on tenants.cloudfarm.dev; rules are written in a TenantNetwork'"),
     )
 }
@@ -56,13 +50,18 @@ pub fn of_the_platform() -> Guard {
         "request.resource.resource != 'backupstoragelocations' || request.operation != 'UPDATE' || dyn(object).spec != dyn(oldObject).spec",
     )
     .unless(
-        format!(
-            "{} || {} && request.operation == 'DELETE' || {} && request.operation != 'CREATE' || {}",
-            is_operator(),
-            is_purge(),
-            is_controller(),
-            may_for_tenants(MAINTAIN)
-        ),
+        by_those_who_keep_them(),
         format!("{WHAT} + ' reaches into every tenant: it is written by the operator or by somebody with the verb {MAINTAIN} on tenants.cloudfarm.dev (ClusterRole cloudfarm-platform)'"),
+    )
+}
+
+/// CEL: it is written by the operator or the platform, or cleared away by the purge or by Kubernetes itself.
+fn by_those_who_keep_them() -> String {
+    format!(
+        "{} || {} && request.operation == 'DELETE' || {} && request.operation != 'CREATE' || {}",
+        is_operator(),
+        is_purge(),
+        is_controller(),
+        may_for_tenants(MAINTAIN)
     )
 }

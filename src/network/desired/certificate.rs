@@ -59,7 +59,7 @@ mod tests {
             })
         );
         let mut without = with(["www.acme.example", "acme.example"]);
-        without.cert_manager = false;
+        without.installed.cert_manager = false;
         assert_eq!(asked(without), None);
     }
 }

@@ -67,7 +67,7 @@ pub fn desired(snapshot: &NetworkSnapshot) -> Plan {
         if obstacle(&plan).is_none() { stages(snapshot, &owner, &plan.choice, &doors) } else { Vec::new() };
     // What brings packets comes after what filters them.
     let mut outside: Vec<DesiredObject> = exposed.iter().map(|exposed| service::service(&owner, exposed)).collect();
-    let asked = wanted.filter(|_| snapshot.cert_manager);
+    let asked = wanted.filter(|_| snapshot.installed.cert_manager);
     outside.extend(asked.map(|wanted| certificate::certificate(&owner, &wanted)));
     if !outside.is_empty() {
         stages.push(Stage { objects: outside });

@@ -2,6 +2,7 @@
 
 mod backend;
 mod consistent;
+mod outside;
 mod peering;
 mod rules;
 mod subnets;
@@ -13,7 +14,7 @@ use kube::ResourceExt;
 use super::backend::{Filter, Means};
 use super::desired::Plan;
 use super::observe::NetworkSnapshot;
-use super::{conditions, probe};
+use super::probe;
 use crate::api::condition::{ConditionType, Reason, Status, Verdict, merge};
 use crate::api::tenant_network::{Backend, MadeObject, NetworkType, TenantNetworkStatus, TlsMode};
 use crate::cluster::applied::Applied;
@@ -42,8 +43,8 @@ pub fn status(snapshot: &NetworkSnapshot, plan: &Plan, applied: &Applied) -> Ten
         not_yet_enforced(snapshot, plan),
         consistent.clone(),
     ]);
-    verdicts.extend(conditions::exposed(snapshot, plan, applied));
-    verdicts.extend(conditions::tls(snapshot, plan, applied));
+    verdicts.extend(outside::exposed(snapshot, plan, applied));
+    verdicts.extend(outside::tls(snapshot, plan, applied));
     let stalled = stalled(plan, applied);
     verdicts.push(ready(snapshot, plan, &verdicts, &stalled));
     verdicts.push(stalled);
@@ -63,7 +64,7 @@ pub fn status(snapshot: &NetworkSnapshot, plan: &Plan, applied: &Applied) -> Ten
                 hash: object.digest.to_string(),
             })
             .collect(),
-        addresses: conditions::addresses(plan, applied),
+        addresses: outside::addresses(plan, applied),
         attached_vms: tenant.vms.into_iter().filter(|(_, networks)| attached(networks)).map(|(vm, _)| vm).collect(),
         vlan_lease: vlan::lease(snapshot, plan),
         consistent: Some(consistent.status == Status::True),
@@ -187,27 +188,15 @@ mod tests {
 
     use super::*;
     use crate::cluster::applied::{Cause, Fault};
-    use crate::cluster::object::{Facts, Observation};
+    use crate::cluster::object::Facts;
     use crate::network::backend::Installed;
     use crate::network::desired::desired;
-    use crate::network::sample::{dmz, held, leased, vlan};
+    use crate::network::sample::{as_wanted, dmz, held, leased, vlan};
 
     /// The world after everything that is wanted has been made.
     fn made(plan: &Plan) -> Applied {
-        let observation = |object: &crate::cluster::object::DesiredObject| Observation {
-            reference: object.reference.clone(),
-            uid: "2".into(),
-            resource_version: "3".into(),
-            owner: "TenantNetwork/dmz".into(),
-            owner_uid: "1".into(),
-            tenant: "acme".into(),
-            ours: true,
-            digest: object.digest,
-            facts: Facts::None,
-            deleting: false,
-        };
         let observed: BTreeMap<_, _> =
-            plan.desired.objects().map(|object| (object.reference.clone(), observation(object))).collect();
+            plan.desired.objects().map(|object| (object.reference.clone(), as_wanted(object, Facts::None))).collect();
         Applied { observed, ..Applied::default() }
     }
 

@@ -1,15 +1,14 @@
 //! Pure: what a TenantNetwork says about its addresses outside and its certificate.
 
-use super::desired::Plan;
-use super::expose;
-use super::observe::NetworkSnapshot;
-use super::rules::Refused;
-use super::tls;
 use crate::api::condition::{ConditionType, Reason, Status, Verdict};
 use crate::api::labels;
 use crate::api::tenant_network::{OutsideAddress, TlsMode};
 use crate::cluster::applied::Applied;
 use crate::cluster::object::{DesiredObject, Facts, Kind};
+use crate::network::desired::Plan;
+use crate::network::observe::NetworkSnapshot;
+use crate::network::rules::Refused;
+use crate::network::{expose, tls};
 
 /// Has everything that is exposed an address? Nothing is said where nothing is exposed.
 #[must_use]
@@ -80,7 +79,7 @@ pub fn tls(snapshot: &NetworkSnapshot, plan: &Plan, applied: &Applied) -> Option
     if let Some(refused) = plan.refused.iter().find(|refused| refused.rule == tls::RULE) {
         return Some(said(type_, refused));
     }
-    if !snapshot.cert_manager {
+    if !snapshot.installed.cert_manager {
         let message = "cert-manager is not installed in this cluster (no CRD certificates.cert-manager.io): install it, and the certificate follows";
         return Some(Verdict::bad(type_, Reason::CertManagerMissing, message));
     }
@@ -116,9 +115,9 @@ mod tests {
 
     use super::*;
     use crate::cluster::applied::{Cause, Fault};
-    use crate::cluster::object::{Observation, Reference};
+    use crate::cluster::object::Reference;
     use crate::network::desired::desired;
-    use crate::network::sample::dmz;
+    use crate::network::sample::{as_wanted, dmz};
 
     fn web(more: &Value) -> NetworkSnapshot {
         let mut spec = json!({"ingress": [{"name": "web", "world": true, "ports": [{"port": 443}]}]});
@@ -129,19 +128,7 @@ mod tests {
     /// The world with these objects as wanted, each with these facts.
     fn seen(plan: &Plan, kind: Kind, facts: &Facts) -> Applied {
         let of_kind = plan.desired.objects().filter(|object| object.reference.kind == kind);
-        let observation = |object: &DesiredObject| Observation {
-            reference: object.reference.clone(),
-            uid: "2".into(),
-            resource_version: "3".into(),
-            owner: "TenantNetwork/dmz".into(),
-            owner_uid: "1".into(),
-            tenant: "acme".into(),
-            ours: true,
-            digest: object.digest,
-            facts: facts.clone(),
-            deleting: false,
-        };
-        let observed = of_kind.map(|object| (object.reference.clone(), observation(object))).collect();
+        let observed = of_kind.map(|object| (object.reference.clone(), as_wanted(object, facts.clone()))).collect();
         Applied { observed, ..Applied::default() }
     }
 
@@ -192,7 +179,7 @@ mod tests {
         assert_eq!(told(true, "").status, Status::True);
         assert!(told(true, "").message.contains("Secret cloudfarm-tls-dmz"));
         let mut without = web(&terminated);
-        without.cert_manager = false;
+        without.installed.cert_manager = false;
         let missing = tls(&without, &desired(&without), &Applied::default()).unwrap();
         assert_eq!(missing.reason, Reason::CertManagerMissing);
     }
