@@ -5,38 +5,30 @@
 //! ask as such a person.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// Asked for by admission policies and by nothing else: no request has these verbs.
-const ASKED_BY_ADMISSION: [&str; 7] = ["hold", "release", "approve", "decide", "enroll", "maintain", "launch"];
+#[path = "support/rights.rs"]
+mod rights;
+
+use rights::{ASKED_BY_ADMISSION, Right, shipped};
 
 /// Capsule's chart with `manager.rbac.minimal: true`, which is the strictest it offers (its `rbac.yaml` at commit
 /// 096e7fc5, counted by hand on 2026-11-29): rights, those with a wildcard, those that write.
 const CAPSULE_MINIMAL: Count = Count { rights: 311, wildcards: 5, writes: 162 };
 
-/// One verb on one resource, by one role.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Right {
-    /// `ClusterRole cloudfarm`, `Role cloudfarm in cloudfarm-system`.
-    role: String,
-    group: String,
-    /// With its subresource, if any.
-    resource: String,
-    verb: String,
-    /// Only objects of this name.
-    name: Option<String>,
+/// `ClusterRole cloudfarm`, `Role cloudfarm in cloudfarm-system`.
+fn role(right: &Right) -> String {
+    let Right { kind, role, namespace, .. } = right;
+    namespace.as_ref().map_or_else(|| format!("{kind} {role}"), |namespace| format!("{kind} {role} in {namespace}"))
 }
 
-impl fmt::Display for Right {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { role, group, resource, verb, name } = self;
-        let (dot, colon) = (if group.is_empty() { "" } else { "." }, if name.is_some() { " " } else { "" });
-        write!(f, "{role}: {verb} {resource}{dot}{group}{colon}{}", name.as_deref().unwrap_or_default())
-    }
+fn told(right: &Right) -> String {
+    let Right { group, resource, verb, name, .. } = right;
+    let (dot, space) = (if group.is_empty() { "" } else { "." }, if name.is_some() { " " } else { "" });
+    format!("{}: {verb} {resource}{dot}{group}{space}{}", role(right), name.as_deref().unwrap_or_default())
 }
 
 #[derive(Clone, Copy, Default)]
@@ -58,45 +50,13 @@ impl Count {
     }
 }
 
-fn words(rule: &Value, field: &str) -> Vec<String> {
-    let words = rule[field].as_array().into_iter().flatten();
-    words.map(|word| word.as_str().expect("a word").to_owned()).collect()
-}
-
 /// Every right that the manifests give. What is gathered into an aggregated role is asked for by that role's name.
 fn granted() -> BTreeSet<Right> {
-    let mut granted = BTreeSet::new();
-    for object in cloudfarm::install::manifests() {
-        let metadata = &object["metadata"];
-        let name = metadata["name"].as_str().expect("a name");
-        let role = match metadata["namespace"].as_str() {
-            Some(namespace) => format!("Role {name} in {namespace}"),
-            None if metadata["labels"]["cloudfarm.dev/aggregate-to-purge-inventory"] == "true" => {
-                "ClusterRole cloudfarm-purge-inventory".to_owned()
-            }
-            None => format!("ClusterRole {name}"),
-        };
-        for rule in object["rules"].as_array().into_iter().flatten() {
-            let mut names: Vec<Option<String>> = words(rule, "resourceNames").into_iter().map(Some).collect();
-            if names.is_empty() {
-                names.push(None);
-            }
-            for group in words(rule, "apiGroups") {
-                for resource in words(rule, "resources") {
-                    for verb in words(rule, "verbs") {
-                        granted.extend(names.iter().map(|name| Right {
-                            role: role.clone(),
-                            group: group.clone(),
-                            resource: resource.clone(),
-                            verb: verb.clone(),
-                            name: name.clone(),
-                        }));
-                    }
-                }
-            }
-        }
-    }
-    granted
+    let gathered = |right: Right| match right.role.as_str() {
+        "cloudfarm-purge-inventory-known" => Right { role: "cloudfarm-purge-inventory".into(), ..right },
+        _ => right,
+    };
+    shipped().into_iter().map(gathered).collect()
 }
 
 /// Every right that a request made use of, in any plane of the run.
@@ -121,12 +81,11 @@ fn rights_of(line: &str) -> Vec<Right> {
         Some(subresource) => format!("{}/{subresource}", text("resource")),
         None => text("resource"),
     };
-    let role = match (kind, binding.split_once('/')) {
-        ("Role", Some((_, namespace))) => format!("Role {role} in {namespace}"),
-        _ => format!("{kind} {role}"),
-    };
+    let namespace = binding.split_once('/').filter(|_| kind == "Role").map(|(_, namespace)| namespace.to_owned());
     let right = |group: &str, resource: &str, verb: &str, name: Option<String>| Right {
-        role: role.clone(),
+        kind: kind.to_owned(),
+        role: role.to_owned(),
+        namespace: namespace.clone(),
         group: group.to_owned(),
         resource: resource.to_owned(),
         verb: verb.to_owned(),
@@ -147,8 +106,8 @@ fn rights_of(line: &str) -> Vec<Right> {
 /// Was it made use of? A right about every object is, by a request about any.
 fn is_used(right: &Right, used: &BTreeSet<Right>) -> bool {
     let same = |other: &&Right| {
-        (&other.role, &other.group, &other.resource, &other.verb)
-            == (&right.role, &right.group, &right.resource, &right.verb)
+        let place = |right: &Right| Right { name: None, ..right.clone() };
+        place(other) == place(right)
     };
     // Requests that a ClusterRole allowed are kept without names; of those only `bind` is about names.
     used.iter().filter(same).any(|other| right.name.is_none() || other.name.is_none() || other.name == right.name)
@@ -181,9 +140,9 @@ fn every_right_that_is_granted_was_used_in_the_test_run() {
     all_planes_are_gone();
     let (granted, used) = (granted(), used(Path::new(&folder)));
 
-    let mut by_role: BTreeMap<&str, Vec<&Right>> = BTreeMap::new();
+    let mut by_role: BTreeMap<String, Vec<&Right>> = BTreeMap::new();
     for right in &granted {
-        by_role.entry(&right.role).or_default().push(right);
+        by_role.entry(role(right)).or_default().push(right);
     }
     println!("{:<52} {:>6} {:>9} {:>6}", "rights", "all", "wildcards", "writes");
     let line = |what: &str, count: Count| {
@@ -195,8 +154,7 @@ fn every_right_that_is_granted_was_used_in_the_test_run() {
     line("Capsule's controller, for comparison", CAPSULE_MINIMAL);
 
     let asked = |right: &&Right| !ASKED_BY_ADMISSION.contains(&right.verb.as_str());
-    let unused: Vec<String> =
-        granted.iter().filter(asked).filter(|right| !is_used(right, &used)).map(ToString::to_string).collect();
+    let unused: Vec<String> = granted.iter().filter(asked).filter(|right| !is_used(right, &used)).map(told).collect();
     assert!(
         unused.is_empty(),
         "{} rights are granted and were used by no test; take them away, or show in a test what they are for:\n{}",
@@ -210,7 +168,7 @@ fn a_request_tells_which_right_of_which_role_it_made_use_of() {
     let text = "patch\t201\t{\"resource\":\"rolebindings\",\"apiGroup\":\"rbac.authorization.k8s.io\"}\tcloudfarm\tClusterRole\tcloudfarm\tcloudfarm-tenant-admin\n\
                 get\t200\t{\"resource\":\"leases\",\"name\":\"cloudfarm\",\"apiGroup\":\"coordination.k8s.io\"}\tcloudfarm-purge/cloudfarm-system\tRole\tcloudfarm-purge\t\n\
                 get\t200\t\tcloudfarm\tClusterRole\tcloudfarm\t\n";
-    let rights: Vec<String> = rights_in(text).iter().map(ToString::to_string).collect();
+    let rights: Vec<String> = rights_in(text).iter().map(told).collect();
     assert_eq!(
         rights,
         [

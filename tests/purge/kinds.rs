@@ -4,34 +4,20 @@
 
 use std::collections::BTreeSet;
 
-use cloudfarm::install::manifests;
 use serde_json::{Value, json};
 
 use super::bed_alone;
 use super::support::plane::Plane;
 use super::support::purge::{due, ended_tenant};
+use super::support::rights::shipped;
 use super::support::world::apply;
 
 const TENANT: &str = "sampler";
 
 /// Group and plural of every kind that this role gives this verb on.
 fn kinds(role: &str, verb: &str) -> BTreeSet<(String, String)> {
-    let manifests = manifests();
-    let role = manifests.iter().find(|object| object["metadata"]["name"] == role).expect("the role");
-    let words = |rule: &Value, field: &str| -> Vec<String> {
-        let words = rule[field].as_array().into_iter().flatten();
-        words.map(|word| word.as_str().expect("a word").to_owned()).collect()
-    };
-    let rules = role["rules"].as_array().expect("rules").iter();
-    let rules = rules.filter(|rule| words(rule, "verbs").iter().any(|each| each == verb));
-    rules
-        .flat_map(|rule| {
-            let resources = words(rule, "resources");
-            words(rule, "apiGroups")
-                .into_iter()
-                .flat_map(move |group| resources.clone().into_iter().map(move |plural| (group.clone(), plural)))
-        })
-        .collect()
+    let rights = shipped().into_iter().filter(|right| right.role == role && right.verb == verb);
+    rights.map(|right| (right.group, right.resource)).collect()
 }
 
 fn samples() -> Vec<Value> {

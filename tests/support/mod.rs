@@ -17,6 +17,7 @@ pub mod plane;
 pub mod prometheus;
 pub mod purge;
 pub mod replica;
+pub mod rights;
 pub mod served;
 pub mod storage;
 pub mod whole;
