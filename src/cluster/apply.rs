@@ -297,4 +297,26 @@ mod tests {
             assert_eq!(foreign(&owner(), &seen).is_none(), allowed, "{case}");
         }
     }
+
+    #[tokio::test]
+    async fn a_vlan_id_is_taken_only_where_nobody_has_it_or_exactly_as_it_was_seen() {
+        let lease = |name: &str| DesiredObject {
+            reference: Reference { kind: Kind::Lease, namespace: Some("cloudfarm-system".into()), name: name.into() },
+            body: serde_json::json!({"metadata": {"name": name}}),
+            digest: Digest::of(&serde_json::Value::Null),
+        };
+        let mut free = seen(Kind::Lease, "plum", "TenantNetwork/dmz", true);
+        free.reference = lease("vlan-7").reference;
+        free.resource_version = "41".into();
+        let (cluster, asked) = crate::cluster::asked::cluster();
+        let leases = [
+            LeaseWrite { lease: lease("vlan-120"), over: None },
+            LeaseWrite { lease: lease("vlan-7"), over: Some(free) },
+        ];
+        cluster.lease_all(&leases, &mut Applied::default()).await;
+        let asked = asked.lock().unwrap();
+        // A resource version that no object has: refused if anybody took the id meanwhile.
+        assert!(asked[0].ends_with(r#"{"metadata":{"name":"vlan-120","resourceVersion":"1"}}"#), "{asked:?}");
+        assert!(asked[1].ends_with(r#"{"metadata":{"name":"vlan-7","resourceVersion":"41","uid":"1"}}"#), "{asked:?}");
+    }
 }

@@ -4,6 +4,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 pub mod applied;
 mod apply;
+#[cfg(test)]
+mod asked;
 mod desired;
 mod digest;
 pub mod erase;

@@ -80,33 +80,12 @@ fn unwanted(desired: &Desired, observed: impl Iterator<Item = Observation>) -> V
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
-    use std::sync::{Arc, Mutex};
 
-    use kube::Client;
-    use kube::client::Body;
     use serde_json::json;
 
     use super::*;
+    use crate::cluster::asked::cluster;
     use crate::cluster::object::{Digest, Facts, Owner, OwnerKind};
-    use crate::cluster::write::Writer;
-    use crate::operator::metrics::Metrics;
-
-    /// A cluster whose API server only writes down what it is asked.
-    fn cluster() -> (Cluster, Arc<Mutex<Vec<String>>>) {
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let log = asked.clone();
-        let server = tower::service_fn(move |request: http::Request<Body>| {
-            let log = log.clone();
-            async move {
-                let line = format!("{} {}", request.method(), request.uri().path());
-                let body = request.into_body().collect_bytes().await.unwrap_or_default();
-                log.lock().unwrap().push(format!("{line} {}", String::from_utf8_lossy(&body)));
-                Ok::<_, std::convert::Infallible>(http::Response::new(Body::from(b"{}".to_vec())))
-            }
-        });
-        let writer = Writer::new(Client::new(server, "default"), 4, Arc::new(Metrics::new(0)));
-        (Cluster::new(writer), asked)
-    }
 
     fn seen(kind: Kind, name: &str, owner: &str, owner_uid: &str) -> Observation {
         Observation {
