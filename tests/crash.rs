@@ -163,7 +163,10 @@ async fn run(
     let faults = fault.map_or_else(Faults::default, |(write, how)| Faults::at(write, how));
     let mut operator = Operator::start_with(plane, faults.clone(), config(), Clock::default()).await;
     apply(plane, &change);
-    let everything: Vec<Value> = before.iter().chain(&change).cloned().collect();
+    // What is declared anew counts in its new words alone.
+    let same = |one: &Value, other: &Value| one["kind"] == other["kind"] && one["metadata"] == other["metadata"];
+    let replaced = |old: &&Value| change.iter().any(|new| same(old, new));
+    let everything: Vec<Value> = before.iter().filter(|old| !replaced(old)).chain(&change).cloned().collect();
     // The future runs on after a crash: whoever waits does not know that the process was another one.
     let rest = async {
         settled(client, name, &everything, story.gone).await;
