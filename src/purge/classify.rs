@@ -22,6 +22,12 @@ pub fn is_cluster_network(kind: &KindName) -> bool {
     kind.group == "k8s.ovn.org" && kind.plural == "clusteruserdefinednetworks"
 }
 
+/// Walls in the Admin tier, of which each tenant may have one.
+#[must_use]
+pub fn is_wall(kind: &KindName) -> bool {
+    kind.group == "policy.networking.k8s.io" && kind.plural == "clusternetworkpolicies"
+}
+
 /// Objects that the cluster makes anew wherever a namespace is, and the purge's own rights.
 #[must_use]
 pub fn is_noise(kind: &KindName, name: &str) -> bool {

@@ -15,7 +15,7 @@ use kube::discovery::{Discovery, Scope, verbs};
 use kube::{Api, Client, ResourceExt};
 use serde_json::Value;
 
-use super::classify::{is_cluster_network, is_noise, is_noise_kind, place};
+use super::classify::{is_cluster_network, is_noise, is_noise_kind, is_wall, place};
 use super::plan::{Inventory, Item, Kept, KindName, Step, Way};
 use super::rolling::{Aged, Target};
 use super::wall;
@@ -52,8 +52,8 @@ pub async fn inventory(client: &Client, place: &Place<'_>) -> Result<Inventory, 
     let mut content_of = BTreeMap::new();
     let mut kept: BTreeMap<String, (u64, Timestamp)> = BTreeMap::new();
     let derived = home::derived_namespace(place.tenant);
-    let (kinds, cluster_networks) = kinds(client).await?;
-    for kind in kinds {
+    let Served { namespaced, networks, walls } = served(client).await?;
+    for kind in namespaced {
         for namespace in place.namespaces.keys() {
             let objects = match list(client, &kind, Some(namespace)).await {
                 Ok(objects) => objects,
@@ -87,7 +87,7 @@ pub async fn inventory(client: &Client, place: &Place<'_>) -> Result<Inventory, 
     }
     contents_follow_their_snapshots(&mut found, &content_of);
     outside(client, place, &mut found).await?;
-    if let Some(kind) = cluster_networks {
+    if let Some(kind) = networks {
         let networks = cluster_networks_of(client, place.tenant, &kind).await;
         let networks = networks.map(|networks| found.items.extend(networks));
         listed(networks, place, &kind, &mut found)?;
@@ -95,8 +95,10 @@ pub async fn inventory(client: &Client, place: &Place<'_>) -> Result<Inventory, 
     found.kept =
         kept.into_iter().map(|(class, (count, until))| Kept { class, count, until: in_japan(until) }).collect();
     namespaces(place, &derived, &mut found);
-    let wall = wall::find(client, place, &mut found).await;
-    listed(wall, place, &wall::kind(), &mut found)?;
+    if let Some(kind) = walls {
+        let wall = wall::find(client, place, &kind, &mut found).await;
+        listed(wall, place, &kind, &mut found)?;
+    }
     Ok(found)
 }
 
@@ -184,11 +186,18 @@ fn record_until(object: &DynamicObject, place: &Place) -> Option<(String, Timest
     (until > place.now).then(|| (class.clone(), until))
 }
 
-/// Every kind that lies in namespaces, and that of networks which are objects of the whole cluster, where there is one.
-async fn kinds(client: &Client) -> Result<(BTreeSet<KindName>, Option<KindName>), Lost> {
+/// The kinds that this cluster serves and a tenant may have objects of.
+#[derive(Default)]
+struct Served {
+    namespaced: BTreeSet<KindName>,
+    /// Of networks and of walls that are objects of the whole cluster, where it has them.
+    networks: Option<KindName>,
+    walls: Option<KindName>,
+}
+
+async fn served(client: &Client) -> Result<Served, Lost> {
     let discovery = Discovery::new(client.clone()).run().await.map_err(|error| lost(classify(error)))?;
-    let mut kinds = BTreeSet::new();
-    let mut cluster_networks = None;
+    let mut served = Served::default();
     for group in discovery.groups() {
         // Not `recommended_resources`: those are of one version alone, and a group may have a kind in another only.
         for (resource, capabilities) in group.resources_by_stability() {
@@ -199,14 +208,16 @@ async fn kinds(client: &Client) -> Result<(BTreeSet<KindName>, Option<KindName>)
                 plural: resource.plural,
             };
             if capabilities.scope == Scope::Namespaced && capabilities.supports_operation(verbs::LIST) {
-                kinds.insert(kind);
+                served.namespaced.insert(kind);
             } else if is_cluster_network(&kind) {
-                cluster_networks = Some(kind);
+                served.networks = Some(kind);
+            } else if is_wall(&kind) {
+                served.walls = Some(kind);
             }
         }
     }
-    kinds.retain(|kind| !is_noise_kind(kind));
-    Ok((kinds, cluster_networks))
+    served.namespaced.retain(|kind| !is_noise_kind(kind));
+    Ok(served)
 }
 
 /// Ours, for this tenant, and where this tenant's are: a name or a label alone proves nothing.

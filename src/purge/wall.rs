@@ -7,26 +7,24 @@ use kube::{Api, Client, ResourceExt};
 use super::inventory::Place;
 use super::plan::{Inventory, Item, KindName, Step, Way};
 use crate::api::{home, labels};
-use crate::cluster::object::Kind;
 use crate::cluster::write::{WriteError, classify};
-
-/// As a plan names it.
-pub fn kind() -> KindName {
-    let resource = Kind::ClusterNetworkPolicy.api_resource();
-    KindName { group: resource.group, version: resource.version, kind: resource.kind, plural: resource.plural }
-}
 
 /// Adds the wall, which goes after the namespaces that it stands around. One of them that is kept for its records keeps
 /// the wall, too.
-pub async fn find(client: &Client, place: &Place<'_>, found: &mut Inventory) -> Result<(), WriteError> {
+pub async fn find(
+    client: &Client,
+    place: &Place<'_>,
+    kind: &KindName,
+    found: &mut Inventory,
+) -> Result<(), WriteError> {
     if !found.kept.is_empty() {
         return Ok(());
     }
-    let api = Api::<DynamicObject>::all_with(client.clone(), &kind().api_resource());
+    let api = Api::<DynamicObject>::all_with(client.clone(), &kind.api_resource());
     let wall = api.get_opt(&home::wall(place.tenant)).await.map_err(classify)?;
     found.items.extend(wall.filter(|wall| is_theirs(wall, place)).map(|wall| Item {
         step: Step::Namespaces,
-        kind: kind(),
+        kind: kind.clone(),
         namespace: None,
         name: wall.name_any(),
         uid: wall.uid().unwrap_or_default(),
