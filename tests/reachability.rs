@@ -22,10 +22,17 @@ use oracle::{Endpoint, Flow, ask};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+/// Names the network that a MultiNetworkPolicy is about.
+const POLICY_FOR: &str = "k8s.v1.cni.cncf.io/policy-for";
+
 /// A `reachability.yaml`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
+    /// `cf-acme/vlan`: the table is about that network, and its MultiNetworkPolicies are judged, which have the bodies of
+    /// NetworkPolicies. Without it the table is about the pod network.
+    #[serde(default)]
+    network: Option<String>,
     /// Every VM of the input and its addresses, separated by commas.
     vms: BTreeMap<String, String>,
     /// Pods that are no VMs, in any namespace; no manifest says their labels, so they are written here.
@@ -80,7 +87,7 @@ impl Case {
         let table: Table = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
         let endpoints = endpoints(&name, &table, &objects);
         let (flows, expected) = flows(&name, &table, &endpoints).into_iter().unzip();
-        let policies = objects.into_iter().filter(|object| object["kind"] == "NetworkPolicy").collect();
+        let policies = objects.into_iter().filter_map(|object| judged(object, table.network.as_deref())).collect();
         Self { name, policies, endpoints, flows, expected }
     }
 
@@ -99,6 +106,17 @@ impl Case {
             })
             .collect()
     }
+}
+
+/// The policy as a NetworkPolicy, if it is one on that network.
+fn judged(mut policy: Value, network: Option<&str>) -> Option<Value> {
+    let kind = if network.is_some() { "MultiNetworkPolicy" } else { "NetworkPolicy" };
+    if policy["kind"] != kind || network != policy["metadata"]["annotations"][POLICY_FOR].as_str() {
+        return None;
+    }
+    policy["apiVersion"] = json!("networking.k8s.io/v1");
+    policy["kind"] = json!("NetworkPolicy");
+    Some(policy)
 }
 
 /// The VMs with the labels that their pods carry, the other pods, and the addresses outside.
@@ -255,7 +273,11 @@ fn without_one(policies: &[Value]) -> Vec<(String, Vec<Value>)> {
 /// What a policy is for, whoever's it is: `cfd: cloudfarm-default-deny`, `cf: network`.
 fn kind(policy: &Value) -> String {
     let part = |field: &str| policy["metadata"][field].as_str().unwrap_or_default();
-    let name = if part("name").starts_with("network-") { "network" } else { part("name") };
+    let name = match policy["metadata"]["annotations"][POLICY_FOR].is_string() {
+        true => "network of its own",
+        false if part("name").starts_with("network-") => "network",
+        false => part("name"),
+    };
     format!("{}: {name}", part("namespace").split('-').next().unwrap_or_default())
 }
 

@@ -249,8 +249,11 @@ fn scrub(value: &mut Value, tenant: &str) {
         }
         Value::Array(items) => items.iter_mut().for_each(|item| scrub(item, tenant)),
         Value::Object(map) => {
-            for volatile in ["lastTransitionTime", "lastProbeTime", "observedGeneration", "hash"] {
-                map.remove(volatile);
+            let moving = ["lastTransitionTime", "lastProbeTime", "observedGeneration", "hash"];
+            // The API server takes a free one each time.
+            let allocated = ["clusterIP", "clusterIPs", "healthCheckNodePort"];
+            for volatile in moving.iter().chain(&allocated) {
+                map.remove(*volatile);
             }
             // That it says since when is part of the end; when exactly is not.
             for (key, value) in map.iter_mut() {
