@@ -163,10 +163,7 @@ async fn run(
     let faults = fault.map_or_else(Faults::default, |(write, how)| Faults::at(write, how));
     let mut operator = Operator::start_with(plane, faults.clone(), config(), Clock::default()).await;
     apply(plane, &change);
-    // What is declared anew counts in its new words alone.
-    let same = |one: &Value, other: &Value| one["kind"] == other["kind"] && one["metadata"] == other["metadata"];
-    let replaced = |old: &&Value| change.iter().any(|new| same(old, new));
-    let everything: Vec<Value> = before.iter().filter(|old| !replaced(old)).chain(&change).cloned().collect();
+    let everything: Vec<Value> = before.iter().chain(&change).cloned().collect();
     // The future runs on after a crash: whoever waits does not know that the process was another one.
     let rest = async {
         settled(client, name, &everything, story.gone).await;
@@ -230,7 +227,10 @@ fn mentions(call: &support::audit::Call, name: &str) -> bool {
 /// Waits until everything that was declared says that it is done.
 async fn settled(client: &Client, name: &str, declared: &[Value], gone: Option<&str>) {
     condition(&world::tenants(client), name, "Ready", "True").await;
-    for manifest in declared.iter().filter(|manifest| manifest["kind"] == "TenantNetwork") {
+    // What is declared anew counts in its last words alone.
+    let last: std::collections::BTreeMap<String, &Value> =
+        declared.iter().map(|manifest| (manifest["metadata"].to_string(), manifest)).collect();
+    for manifest in last.values().filter(|manifest| manifest["kind"] == "TenantNetwork") {
         let network = manifest["metadata"]["name"].as_str().unwrap_or_default();
         // Nobody gives addresses or certificates here.
         let done = if manifest["spec"]["expose"].is_array() { "RulesAccepted" } else { "Ready" };
