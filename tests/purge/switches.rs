@@ -205,9 +205,10 @@ async fn records_whose_period_runs_stay_with_exactly_their_namespace() {
     let kept: Vec<&String> =
         left.keys().filter(|key| key.starts_with("ConfigMap") && !key.contains("kube-root-ca.crt")).collect();
     assert_eq!(kept, ["ConfigMap cfd-records/access-log", "ConfigMap cfd-records/notices"]);
-    assert!(left.keys().all(|key| key.contains("cfd-records")), "{left:?}");
-    for (key, identity) in
-        left.iter().filter(|(key, _)| key.starts_with("ConfigMap") || key.starts_with("NetworkPolicy"))
+    // The wall in the Admin tier is around both namespaces, and one of them stands.
+    let stays = |key: &String| key.contains("cfd-records") || key == "ClusterNetworkPolicy /cf-records";
+    assert!(left.keys().all(stays), "{left:?}");
+    for (key, identity) in left.iter().filter(|(key, _)| key.starts_with("ConfigMap") || key.contains("NetworkPolicy"))
     {
         assert_eq!(before.get(key), Some(identity), "{key} was touched");
     }
