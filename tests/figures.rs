@@ -133,7 +133,7 @@ async fn settled_page(replica: &Replica) -> String {
     let said = [
         "cloudfarm_tenant_ready{tenant=\"full\"} 1",
         "cloudfarm_tenant_capacity_used_ratio{tenant=\"full\",resource=\"instances\"} 1",
-        "cloudfarm_tenant_problems{tenant=\"full\",kind=\"TenantNetwork\",condition=\"Ready\",reason=\"NotYetSupported\"} 1",
+        "cloudfarm_tenant_problems{tenant=\"full\",kind=\"TenantNetwork\",condition=\"Ready\",reason=\"BackendMissing\"} 1",
         "cloudfarm_tenant_problems{tenant=\"walled\",kind=\"Tenant\",condition=\"WallsReady\",reason=\"ForeignObject\"} 1",
         "cloudfarm_retention_last_run{tenant=\"ended\",outcome=\"Refused\",reason=\"Stopped\"} 1",
         "cloudfarm_retention_run_expected_timestamp_seconds{tenant=\"ended\"}",

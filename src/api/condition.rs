@@ -95,7 +95,6 @@ pub enum Reason {
     NotRunning,
     HardeningException,
     NotYetEnforced,
-    NotYetSupported,
     /// What would make the network is not installed or not told to the operator.
     BackendMissing,
     /// Nobody would keep packets to the rules.
