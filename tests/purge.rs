@@ -11,6 +11,8 @@ mod life;
 mod networks;
 #[path = "purge/process.rs"]
 mod process;
+#[path = "purge/rolling.rs"]
+mod rolling;
 #[path = "purge/switches.rs"]
 mod switches;
 #[path = "purge/vanished.rs"]

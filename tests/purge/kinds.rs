@@ -61,7 +61,7 @@ fn stand_in((group, plural): &(String, String)) -> Value {
 }
 
 /// Makes an object, as somebody who may; its uid.
-fn create(plane: &Plane, sample: &Value) -> String {
+pub fn create(plane: &Plane, sample: &Value) -> String {
     let who = ["--as=system:serviceaccount:kubevirt:kubevirt-controller", "--as-group=system:masters"];
     let words = [&["create", "-f", "-", "-o", "jsonpath={.metadata.uid}"], &who[..]].concat();
     let (ok, said) = plane.try_kubectl(&words, Some(&sample.to_string()));

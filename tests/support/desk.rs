@@ -178,11 +178,16 @@ impl Desk {
     /// Waits until the purge has this right in both of a tenant's namespaces.
     pub async fn granted_for(&self, tenant: &str, verb: &str, group: &str, resource: &str) {
         for namespace in [home::customer_namespace(tenant), home::derived_namespace(tenant)] {
-            eventually(&format!("the purge to be allowed to {verb} {resource} in {namespace}"), || async {
-                self.may(verb, group, resource, &namespace).await.then_some(())
-            })
-            .await;
+            self.granted_in(&namespace, verb, group, resource).await;
         }
+    }
+
+    /// Waits until the purge has this right in this namespace.
+    pub async fn granted_in(&self, namespace: &str, verb: &str, group: &str, resource: &str) {
+        eventually(&format!("the purge to be allowed to {verb} {resource} in {namespace}"), || async {
+            self.may(verb, group, resource, namespace).await.then_some(())
+        })
+        .await;
     }
 }
 

@@ -4,6 +4,7 @@
 //! however that ends. The operator runs inside the test process with the rights of its own service account.
 #![allow(dead_code, clippy::missing_panics_doc, clippy::must_use_candidate)]
 
+pub mod aged;
 pub mod audit;
 pub mod caller;
 pub mod cel;

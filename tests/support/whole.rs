@@ -52,7 +52,7 @@ pub async fn objects(client: &Client, tenant: &str) -> BTreeMap<String, Identity
 
 async fn namespaced(client: &Client) -> Vec<ApiResource> {
     let discovery = Discovery::new(client.clone()).run().await.expect("discovery");
-    let kinds = discovery.groups().flat_map(kube::discovery::ApiGroup::recommended_resources);
+    let kinds = discovery.groups().flat_map(kube::discovery::ApiGroup::resources_by_stability);
     let kinds = kinds.filter(|(resource, capabilities)| {
         capabilities.scope == Scope::Namespaced
             && capabilities.supports_operation(verbs::LIST)
