@@ -105,6 +105,24 @@ async fn an_exposed_vm_is_reached_where_a_played_load_balancer_says_and_nowhere_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn vms_without_name_resolution_get_a_door_to_the_clocks_alone_until_they_want_resolvers_again() {
+    let plane = Plane::shared();
+    operator::shared(plane);
+    let client = plane.admin().await;
+    let policies = Api::<DynamicObject>::namespaced_with(
+        client.clone(),
+        "cf-silent",
+        &resource("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
+    );
+    apply(plane, &dmz("silent", &["web"], json!({"dns": {"mode": "None"}})));
+    eventually("the door to the clocks", || async { policies.get_opt("cloudfarm-ntp").await.ok()? }).await;
+    apply(plane, &dmz("silent", &["web"], json!({"dns": {"mode": "Platform"}})));
+    eventually("that door to go", || async { policies.get_opt("cloudfarm-ntp").await.ok()?.is_none().then_some(()) })
+        .await;
+    condition(&world::networks(&client, "silent"), "dmz", "Ready", "True").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_that_somebody_else_made_under_our_name_is_not_touched_and_one_of_a_network_goes_with_it() {
     let plane = Plane::shared();
     operator::shared(plane);
