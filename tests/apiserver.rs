@@ -477,11 +477,30 @@ async fn shrinking_a_contract_turns_no_vm_off_and_says_that_it_does_not_fit() {
     let before = uid(&world::machines(&client, "shrunk"), "two").await;
     let mut less = machines;
     world::merge(&mut less, json!({"contract": {"capacity": {"instances": 1}}}));
-    apply(plane, &[tenant("shrunk", less)]);
+    apply(plane, &[tenant("shrunk", less.clone())]);
     let object = condition(&world::tenants(&client), "shrunk", "VirtualMachinesReady", "False").await;
     assert!(message(&object, "VirtualMachinesReady").contains("instances: needs 1"), "{object:#}");
     assert_eq!(object["status"]["vmsSummary"], "2/2");
     assert_eq!(uid(&world::machines(&client, "shrunk"), "two").await, before);
+
+    // What does not fit is not left running when nothing of the tenant's runs, and comes back with the rest.
+    let strategy = |vm: &'static str, wish: &'static str| {
+        let machines = world::machines(&client, "shrunk");
+        async move {
+            eventually(&format!("{vm} to be {wish}"), || async {
+                (machines.get(vm).await.ok()?.data["spec"]["runStrategy"] == wish).then_some(())
+            })
+            .await;
+        }
+    };
+    world::merge(&mut less, json!({"suspended": true}));
+    apply(plane, &[tenant("shrunk", less.clone())]);
+    strategy("one", "Halted").await;
+    strategy("two", "Halted").await;
+    world::merge(&mut less, json!({"suspended": false, "contract": {"capacity": {"instances": 2}}}));
+    apply(plane, &[tenant("shrunk", less)]);
+    strategy("one", "Always").await;
+    strategy("two", "Always").await;
 }
 
 #[tokio::test]

@@ -383,17 +383,40 @@ fn seen(kind: Kind, name: &str, owner: &str, facts: Facts) -> Observation {
     }
 }
 
+fn running(networks: Attached) -> Facts {
+    Facts::VirtualMachine { ready: true, printable_status: "Running".into(), halted: false, networks }
+}
+
+#[test]
+fn a_vm_that_does_not_fit_any_more_runs_on_until_every_vm_is_halted() {
+    let nowhere = Attached { to: BTreeSet::new(), outdated: false };
+    let halted = |owner: &str, change: &dyn Fn(&mut Value)| -> Vec<Value> {
+        let mut spec = spec();
+        spec["virtualMachines"] = json!([machine("web", &["front"])]);
+        change(&mut spec);
+        spec["contract"]["capacity"]["vcpus"] = json!(1);
+        spec["virtualMachines"][0]["instancetype"] = json!("big");
+        let mut world = snapshot(&spec);
+        let vm = seen(Kind::VirtualMachine, "web", owner, running(nowhere.clone()));
+        world.observed.insert(vm.reference.clone(), vm);
+        let plan = desired(&world);
+        assert_eq!(plan.contract.expect("a contract").withheld.len(), 1);
+        plan.desired.claims.iter().map(|claim| claim.fields["spec"].clone()).collect()
+    };
+    let ended = |spec: &mut Value| spec["contract"]["endDate"] = json!("2026-06-30");
+    let suspended = |spec: &mut Value| spec["suspended"] = json!(true);
+    let off = json!({"runStrategy": "Halted"});
+    assert_eq!(halted("Tenant/plum", &|_| {}), [] as [Value; 0], "the contract runs");
+    assert_eq!(halted("Tenant/plum", &ended), [off.clone()]);
+    assert_eq!(halted("Tenant/plum", &suspended), [off]);
+    assert_eq!(halted("Tenant/other", &suspended), [] as [Value; 0], "somebody else's");
+}
+
 #[test]
 fn what_a_network_leaves_goes_after_its_last_vm_and_its_filter_last() {
-    let on = |networks: Attached| Facts::VirtualMachine {
-        ready: true,
-        printable_status: "Running".into(),
-        halted: false,
-        networks,
-    };
     let attached = Attached { to: BTreeSet::from(["outside".to_owned()]), outdated: false };
     let outdated = Attached { to: BTreeSet::new(), outdated: true };
-    let vm = |networks: Attached| seen(Kind::VirtualMachine, "web", "Tenant/plum", on(networks));
+    let vm = |networks: Attached| seen(Kind::VirtualMachine, "web", "Tenant/plum", running(networks));
     let filter = seen(Kind::MultiNetworkPolicy, "network-outside", "TenantNetwork/outside", Facts::None);
     let definition = seen(Kind::NetworkAttachmentDefinition, "outside", "TenantNetwork/outside", Facts::None);
     let put_away = |living: bool, objects: &[&Observation]| -> Vec<Kind> {

@@ -9,6 +9,7 @@ use crate::api::labels;
 use crate::cluster::object::{Claim, Facts, Kind, Observation};
 use crate::retention::ending::{Dates, TenantState, held};
 use crate::retention::observe::RetentionSnapshot;
+use crate::tenant::desired::halt;
 
 /// A hold may be placed at any time; nothing else is claimed.
 pub fn of_a_running_contract(snapshot: &RetentionSnapshot) -> Vec<Claim> {
@@ -53,14 +54,13 @@ fn on_namespace(snapshot: &RetentionSnapshot, namespace: &Observation, approved:
 
 /// A VM that runs is halted, a login that is open is closed.
 fn quiet(object: &Observation) -> Option<Claim> {
-    let fields = match (&object.facts, object.reference.kind) {
-        (Facts::VirtualMachine { halted: false, .. }, _) => json!({"metadata": {}, "spec": {"runStrategy": "Halted"}}),
+    match (&object.facts, object.reference.kind) {
+        (Facts::VirtualMachine { .. }, _) => halt(object),
         (Facts::RoleBinding { subjects: 1.. }, Kind::RoleBinding) => {
-            json!({"metadata": {}, "subjects": Value::Array(vec![])})
+            let metadata = json!({"namespace": object.reference.namespace});
+            let fields = json!({"metadata": metadata, "subjects": Value::Array(vec![])});
+            Some(Claim { on: object.clone(), fields })
         }
-        _ => return None,
-    };
-    let mut fields = fields;
-    fields["metadata"]["namespace"] = json!(object.reference.namespace);
-    Some(Claim { on: object.clone(), fields })
+        _ => None,
+    }
 }

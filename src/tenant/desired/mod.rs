@@ -21,6 +21,7 @@ use kube::ResourceExt;
 use serde_json::json;
 
 pub use capacity::{Allocation, Withheld};
+pub use virtual_machine::halt;
 
 use super::declared::{Declared, DeclaredMachine, Invalid, declared};
 use super::observe::TenantSnapshot;
@@ -75,6 +76,13 @@ pub(super) struct Home<'a> {
     pub derived: String,
     /// The contract is over: VMs are halted and logins closed, data stays.
     pub ended: bool,
+}
+
+impl Home<'_> {
+    /// Is every VM meant to be off, whatever is declared for it?
+    fn at_rest(&self) -> bool {
+        self.ended || self.snapshot.tenant.spec.suspended
+    }
 }
 
 /// Everything the Tenant wants.
@@ -143,7 +151,7 @@ fn planned(home: &Home, declared: &Declared) -> Plan {
         Stage { objects: admitted.iter().flat_map(|machine| data_volume::disks(home, machine)).collect() },
         Stage { objects: admitted.iter().map(|machine| virtual_machine::virtual_machine(home, machine)).collect() },
     ];
-    let claims = removed_disks(home, declared);
+    let claims = removed_disks(home, declared).into_iter().chain(halted_as_they_stand(home, &withheld)).collect();
     let once = retention::default_one(home).into_iter().collect();
     let desired = Desired {
         once,
@@ -179,6 +187,14 @@ fn removed_disks(home: &Home, declared: &Declared) -> Vec<Claim> {
                 .then(|| Claim { on: disk.clone(), fields: json!({"metadata": metadata}) })
         })
         .collect()
+}
+
+/// VMs that are there and do not fit as declared are left as they are; where every VM is halted, they are, too.
+fn halted_as_they_stand(home: &Home, withheld: &[Withheld]) -> Vec<Claim> {
+    let owner = format!("Tenant/{}", home.owner.name);
+    let standing = withheld.iter().filter_map(|each| home.snapshot.observed.get(&machine_reference(home, &each.vm)));
+    let ours = standing.filter(|vm| home.at_rest() && vm.ours && vm.owner == owner && !vm.deleting);
+    ours.filter_map(virtual_machine::halt).collect()
 }
 
 /// When the contract is over, if an end is written that can be read.

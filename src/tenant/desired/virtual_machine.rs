@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Home, disk_name, interface, name_resolution};
 use crate::api::labels;
 use crate::api::tenant::{Machine, OperatingSystem, Profile, RunStrategy};
-use crate::cluster::object::DesiredObject;
+use crate::cluster::object::{Claim, DesiredObject, Facts, Observation};
 use crate::foreign::virtual_machine::{
     Cpu, Devices, Domain, Features, Firmware, InstanceSpec, Matcher, Memory, Rng, Template, TemplateMetadata, Tpm,
     VirtualMachine, VirtualMachineSpec,
@@ -19,8 +19,7 @@ pub fn virtual_machine(home: &Home, machine: &DeclaredMachine) -> DesiredObject 
     let spec = machine.spec;
     let mut metadata = home.owner.metadata(Some(&home.customer), &spec.name);
     metadata.labels.get_or_insert_default().extend(own_labels(home, spec));
-    let halted = home.snapshot.tenant.spec.suspended || home.ended;
-    let run_strategy = if halted { RunStrategy::Halted } else { spec.run_strategy };
+    let run_strategy = if home.at_rest() { RunStrategy::Halted } else { spec.run_strategy };
     DesiredObject::new(&VirtualMachine {
         metadata,
         spec: VirtualMachineSpec {
@@ -34,6 +33,15 @@ pub fn virtual_machine(home: &Home, machine: &DeclaredMachine) -> DesiredObject 
         },
         status: None,
     })
+}
+
+/// A VM as it stands, told to stop and nothing else: what may not be brought to its declaration is not left running.
+#[must_use]
+pub fn halt(seen: &Observation) -> Option<Claim> {
+    let running = matches!(seen.facts, Facts::VirtualMachine { halted: false, .. });
+    let metadata = json!({"namespace": seen.reference.namespace});
+    let fields = json!({"metadata": metadata, "spec": {"runStrategy": format!("{:?}", RunStrategy::Halted)}});
+    running.then(|| Claim { on: seen.clone(), fields })
 }
 
 fn own_labels(home: &Home, machine: &Machine) -> BTreeMap<String, String> {
