@@ -16,6 +16,8 @@ alive() { # NAME
   case $1 in
     owner) [[ ${words[1]:-} == */owner.sh && ${words[2]:-} = "$dir" ]] ;;
     node) [[ ${words[*]:-} == "unshare "*"/inside.sh $dir" ]] ;;
+    # An operator that a test started; its program is not of this DIR, what it talks to is.
+    operator@*) grep -qzF "KUBECONFIG=$dir/" "/proc/$process/environ" 2>/dev/null ;;
     *) [ "${words[0]:-}" = "$dir/bin/$1" ] ;;
   esac
 }

@@ -13,6 +13,8 @@ use super::plane::Plane;
 pub struct Replica {
     pub child: Child,
     log: PathBuf,
+    /// By this file the plane stops it with its servers, should the test die before it does.
+    pid: PathBuf,
     /// The token's, as in [`super::audit::Call`].
     pub credential: String,
 }
@@ -39,7 +41,9 @@ impl Replica {
             .stdout(Stdio::null())
             .spawn()
             .expect("it starts");
-        Self { child, log, credential }
+        let pid = plane.dir.join("pid").join(format!("operator@{identity}"));
+        std::fs::write(&pid, child.id().to_string()).expect("a process id");
+        Self { child, log, pid, credential }
     }
 
     /// Log lines; each must be JSON.
@@ -95,5 +99,6 @@ impl Drop for Replica {
     fn drop(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
+        std::fs::remove_file(&self.pid).ok();
     }
 }
