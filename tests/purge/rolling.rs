@@ -10,7 +10,7 @@ use super::support::desk::{Desk, now};
 use super::support::purge::{Purger, due, ended_tenant};
 use super::support::storage::tenant::volume_handle;
 use super::support::{eventually, world};
-use super::{bed, objects};
+use super::{bed, bed_alone, objects};
 
 const SNAPSHOTS: &str = "virtualmachinesnapshots.snapshot.kubevirt.io";
 const CONTENTS: &str = "virtualmachinesnapshotcontents.snapshot.kubevirt.io";
@@ -161,6 +161,36 @@ async fn what_is_old_goes_while_the_contract_runs_and_what_is_young_the_newest_o
     let again = purger.run().await;
     assert_eq!(again.outcome, RunOutcome::Waited, "{again:?}");
     assert_eq!(theirs(&desk, "rolls").await, after);
+}
+
+/// The garbage collector usually comes first, and nobody may rely on it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_whose_disk_is_gone_is_deleted_by_the_run_where_the_garbage_collector_is_late() {
+    let (desk, driver, _turn) = bed_alone().await;
+    let plane = desk.plane;
+    world::apply(plane, &[world::namespace("late"), world::tenant("late", json!({}))]);
+    let purger = Purger::of(&desk, "late").await;
+    let rules = json!([{"target": "RemovedDisks", "olderThan": "60d"}]);
+    desk.decided("officer", "late", json!({"rolling": rules})).await;
+    desk.granted_in("cf-late", "delete", "cdi.kubevirt.io", "datavolumes").await;
+    let mut disk = removed_disk("removed", 61);
+    disk["metadata"]["namespace"] = json!("cf-late");
+    create(plane, &disk);
+    let handle = volume_handle(&desk.admin, "cf-late", "removed").await;
+
+    plane.signal("kube-controller-manager", "-STOP");
+    let deleted = async {
+        eventually("the claim to be deleted", || async {
+            let words = ["get", "pvc", "removed", "-n", "cf-late", "-o", "jsonpath={.metadata.deletionTimestamp}"];
+            let (there, since) = plane.try_kubectl(&words, None);
+            (there && !since.is_empty()).then_some(())
+        })
+        .await;
+        plane.signal("kube-controller-manager", "-CONT");
+    };
+    let (ended, ()) = tokio::join!(purger.run(), deleted);
+    assert_eq!(ended.outcome, RunOutcome::Rolled, "{ended:?}");
+    assert!(!driver.holds(&handle));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
