@@ -200,7 +200,8 @@ async fn come_to_rest(client: &Client, name: &str, wanted: Option<&State>) -> St
         if done || tokio::time::Instant::now() > deadline {
             return last;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        // Each look is thirty requests, which the operator has to wait behind.
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         last = end_state(client, name).await;
     }
 }

@@ -1,14 +1,16 @@
 //! What makes a run keep everything: another inventory, another plan, another uid, what cannot be listed or told apart.
 
-use cloudfarm::api::retention::{PurgeState, RunOutcome};
+use cloudfarm::api::home;
+use cloudfarm::api::retention::{PurgeState, RetentionStatus, RunOutcome};
+use cloudfarm::install::EVIDENCE_NAMESPACE;
 use cloudfarm::purge::live::PLAN_KEY;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::support::eventually;
-use super::support::purge::{Purger, doomed, due, ended_tenant};
+use super::support::purge::{ENDED, Purger, doomed, due, ended_tenant};
 use super::support::storage::cluster::Kind;
-use super::support::world::apply;
+use super::support::world::{self, apply};
 use super::{Desk, bed, bed_alone, work};
 
 fn config_map(namespace: &str, name: &str, more: Value) -> Value {
@@ -16,6 +18,28 @@ fn config_map(namespace: &str, name: &str, more: Value) -> Value {
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}});
     super::support::world::merge(&mut manifest, more);
     manifest
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_strangers_object_under_the_name_of_the_record_is_not_touched_and_said_until_it_is_gone() {
+    let (desk, _, _turn) = bed().await;
+    apply(desk.plane, &[world::namespace("squatted"), world::tenant("squatted", json!({}))]);
+    let purger = Purger::of(&desk, "squatted").await;
+    let name = home::purge_record("squatted", &purger.uid);
+    let theirs = config_map(EVIDENCE_NAMESPACE, &name, json!({"data": {"plan": "not ours"}}));
+    desk.plane.kubectl(&["create", "-f", "-"], Some(&theirs.to_string()));
+    apply(desk.plane, &[world::tenant("squatted", json!({"contract": {"endDate": ENDED}}))]);
+    let said = |word: &'static str| {
+        move |status: &RetentionStatus| {
+            let stalled = status.conditions.iter().find(|each| each.type_ == "Stalled");
+            stalled.is_some_and(|stalled| stalled.reason == word)
+        }
+    };
+    desk.until("squatted", "it says whose it is not", said("ForeignObject")).await;
+    assert_eq!(desk.record("squatted", &purger.uid).await["plan"], "not ours");
+    desk.plane.kubectl(&["delete", "configmap", &name, "-n", EVIDENCE_NAMESPACE], None);
+    desk.until("squatted", "it goes on", said("AsDeclared")).await;
+    assert!(desk.evidence().get(&name).await.is_ok_and(|record| record.metadata.labels.is_some()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
