@@ -405,10 +405,10 @@ fn a_vm_that_does_not_fit_any_more_runs_on_until_every_vm_is_halted() {
     };
     let ended = |spec: &mut Value| spec["contract"]["endDate"] = json!("2026-06-30");
     let suspended = |spec: &mut Value| spec["suspended"] = json!(true);
-    let off = json!({"runStrategy": "Halted"});
+    let off = [json!({"runStrategy": "Halted"})];
     assert_eq!(halted("Tenant/plum", &|_| {}), [] as [Value; 0], "the contract runs");
-    assert_eq!(halted("Tenant/plum", &ended), [off.clone()]);
-    assert_eq!(halted("Tenant/plum", &suspended), [off]);
+    assert_eq!(halted("Tenant/plum", &ended), off);
+    assert_eq!(halted("Tenant/plum", &suspended), off);
     assert_eq!(halted("Tenant/other", &suspended), [] as [Value; 0], "somebody else's");
 }
 

@@ -15,28 +15,27 @@ use super::{bed, bed_alone, objects};
 const SNAPSHOTS: &str = "virtualmachinesnapshots.snapshot.kubevirt.io";
 const CONTENTS: &str = "virtualmachinesnapshotcontents.snapshot.kubevirt.io";
 
-fn object(version: &str, kind: &str, namespace: &str, name: &str, spec: Value) -> Value {
-    let mut object =
-        json!({"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec});
-    if object["spec"].is_null() {
-        object.as_object_mut().expect("an object").remove("spec");
+fn object(version: &str, kind: &str, namespace: &str, name: &str, spec: Option<Value>) -> Value {
+    let mut object = json!({"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": namespace}});
+    if let Some(spec) = spec {
+        object["spec"] = spec;
     }
     object
 }
 
 fn snapshot(name: &str, vm: &str) -> Value {
     let source = json!({"apiGroup": "kubevirt.io", "kind": "VirtualMachine", "name": vm});
-    object("snapshot.kubevirt.io/v1beta1", "VirtualMachineSnapshot", "cf-rolls", name, json!({"source": source}))
+    object("snapshot.kubevirt.io/v1beta1", "VirtualMachineSnapshot", "cf-rolls", name, Some(json!({"source": source})))
 }
 
 fn content(name: &str, snapshot: &str) -> Value {
     let spec = json!({"virtualMachineSnapshotName": snapshot, "source": {}});
-    object("snapshot.kubevirt.io/v1beta1", "VirtualMachineSnapshotContent", "cf-rolls", name, spec)
+    object("snapshot.kubevirt.io/v1beta1", "VirtualMachineSnapshotContent", "cf-rolls", name, Some(spec))
 }
 
 fn volume_snapshot(name: &str) -> Value {
     let spec = json!({"source": {"persistentVolumeClaimName": "disk"}});
-    object("snapshot.storage.k8s.io/v1", "VolumeSnapshot", "cf-rolls", name, spec)
+    object("snapshot.storage.k8s.io/v1", "VolumeSnapshot", "cf-rolls", name, Some(spec))
 }
 
 /// A disk that is no longer declared since so many days.
@@ -46,20 +45,20 @@ fn removed_disk(name: &str, days: i64) -> Value {
         "resources": {"requests": {"storage": "1Gi"}},
     });
     let spec = json!({"source": {"blank": {}}, "storage": storage});
-    let mut disk = object("cdi.kubevirt.io/v1beta1", "DataVolume", "cf-rolls", name, spec);
+    let mut disk = object("cdi.kubevirt.io/v1beta1", "DataVolume", "cf-rolls", name, Some(spec));
     let since = now() - SignedDuration::from_hours(24 * days);
     disk["metadata"]["annotations"] = json!({"cloudfarm.dev/removed-at": since.to_string()});
     disk
 }
 
 fn record(namespace: &str, name: &str, class: &str) -> Value {
-    let mut record = object("v1", "ConfigMap", namespace, name, Value::Null);
+    let mut record = object("v1", "ConfigMap", namespace, name, None);
     record["metadata"]["labels"] = json!({"cloudfarm.dev/record": class});
     record
 }
 
 fn report(namespace: &str, name: &str) -> Value {
-    let mut report = object("openreports.io/v1alpha1", "Report", namespace, name, Value::Null);
+    let mut report = object("openreports.io/v1alpha1", "Report", namespace, name, None);
     report["metadata"]["labels"] = json!({"cloudfarm.dev/record": "access"});
     report
 }
@@ -101,7 +100,7 @@ async fn what_is_old_goes_while_the_contract_runs_and_what_is_young_the_newest_o
 
     let export = |name: &str| {
         let source = json!({"apiGroup": "", "kind": "PersistentVolumeClaim", "name": "disk"});
-        object("export.kubevirt.io/v1beta1", "VirtualMachineExport", "cf-rolls", name, json!({"source": source}))
+        object("export.kubevirt.io/v1beta1", "VirtualMachineExport", "cf-rolls", name, Some(json!({"source": source})))
     };
     let aged = [
         (SNAPSHOTS, "cf-rolls", snapshot("web-oldest", "web"), 50),
@@ -173,9 +172,9 @@ async fn a_claim_whose_disk_is_gone_is_deleted_by_the_run_where_the_garbage_coll
     let rules = json!([{"target": "RemovedDisks", "olderThan": "60d"}]);
     desk.decided("officer", "late", json!({"rolling": rules})).await;
     desk.granted_in("cf-late", "delete", "cdi.kubevirt.io", "datavolumes").await;
-    let mut disk = removed_disk("removed", 61);
-    disk["metadata"]["namespace"] = json!("cf-late");
-    create(plane, &disk);
+    let mut removed = removed_disk("removed", 61);
+    removed["metadata"]["namespace"] = json!("cf-late");
+    create(plane, &removed);
     let handle = volume_handle(&desk.admin, "cf-late", "removed").await;
 
     plane.signal("kube-controller-manager", "-STOP");
