@@ -71,8 +71,12 @@ async fn every_released_chart_is_upgraded_and_rolled_back_with_its_tenants() {
         done(plane, &["install", "cloudfarm", &packed("cloudfarm"), "--wait", "--timeout=120s"], Some(&values));
         let client = plane.admin().await;
         // The program of then cannot be had, and today's waits, unready and aloud, until it has today's rights.
-        apply(plane, &[world::namespace("old"), tenant("old", json!({}))]);
-        let kinds = ["crds", "tenants", "namespaces", "clusterroles", "validatingadmissionpolicies"];
+        let retention = json!({
+            "apiVersion": "cloudfarm.dev/v1alpha1", "kind": "Retention", "metadata": {"name": "old"},
+            "spec": {"tenantRef": {"name": "old"}},
+        });
+        apply(plane, &[world::namespace("old"), tenant("old", json!({})), retention]);
+        let kinds = ["crds", "tenants", "retentions", "namespaces", "clusterroles", "validatingadmissionpolicies"];
         let before = kinds.map(|kind| uids(plane, kind));
 
         // The kinds first, then the program; the values are those that people had.
@@ -82,6 +86,7 @@ async fn every_released_chart_is_upgraded_and_rolled_back_with_its_tenants() {
         upgrade(&["cloudfarm-crds", "charts/cloudfarm-crds"], None);
         upgrade(&["cloudfarm", "charts/cloudfarm"], Some(&values));
         for (kind, before) in kinds.iter().zip(&before) {
+            assert!(!before.is_empty(), "from {version}: there were no {kind}");
             let after = uids(plane, kind);
             let lost: Vec<_> = before.iter().filter(|(name, uid)| after.get(*name) != Some(*uid)).collect();
             assert!(lost.is_empty(), "from {version}: {kind} are gone or were made anew: {lost:?}");
