@@ -228,11 +228,11 @@ fn mentions(call: &support::audit::Call, name: &str) -> bool {
 /// Waits until everything that was declared says that it is done.
 async fn settled(client: &Client, name: &str, declared: &[Value], gone: Option<&str>) {
     condition(&world::tenants(client), name, "Ready", "True").await;
+    let networks = declared.iter().filter(|manifest| manifest["kind"] == "TenantNetwork");
     // What is declared anew counts in its last words alone.
-    let last: std::collections::BTreeMap<String, &Value> =
-        declared.iter().map(|manifest| (manifest["metadata"].to_string(), manifest)).collect();
-    for manifest in last.values().filter(|manifest| manifest["kind"] == "TenantNetwork") {
-        let network = manifest["metadata"]["name"].as_str().unwrap_or_default();
+    let last: std::collections::BTreeMap<&str, &Value> =
+        networks.map(|manifest| (manifest["metadata"]["name"].as_str().unwrap_or_default(), manifest)).collect();
+    for (network, manifest) in last {
         // Nobody gives addresses or certificates here.
         let done = if manifest["spec"]["expose"].is_array() { "RulesAccepted" } else { "Ready" };
         condition(&world::networks(client, name), network, done, "True").await;

@@ -6,7 +6,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 dir=$(cd "$1" && pwd -P)
 source "$here/lib.sh"
 
-for operator in "$dir"/pid/operator@*; do [ ! -e "$operator" ] || stop "${operator##*/}"; done
+stop_operators
 for name in kustomize-controller kwok kube-scheduler kube-controller-manager kube-apiserver etcd; do stop "$name"; done
 echo "the control plane is stopped"
 if [ "${2:-}" = --wipe ]; then

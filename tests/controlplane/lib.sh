@@ -45,6 +45,11 @@ stop() { # NAME
   rm -f "$dir/pid/$1"
 }
 
+stop_operators() { # every one that a test started for the plane
+  local each
+  for each in "$dir"/pid/operator@*; do [ ! -e "$each" ] || stop "${each##*/}"; done
+}
+
 wait_for() { # NAME COMMAND...   until the command succeeds, 120 s at most, or the process NAME has ended
   local name=$1 end=$((SECONDS + 120)) why=; shift
   until "$@" >/dev/null 2>&1; do

@@ -6,7 +6,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 dir=$(cd "$1" && pwd -P)
 source "$here/lib.sh"
 
-for operator in "$dir"/pid/operator@*; do [ ! -e "$operator" ] || stop "${operator##*/}"; done
+stop_operators
 # With it ends the first process of the namespaces, with that every other, and then nothing holds network and mounts any
 # more. It would not listen to anything else than KILL.
 ! alive node || kill -KILL "$(<"$dir/pid/node")"
