@@ -16,7 +16,7 @@ demo: ## see it work: control plane, operator, examples/, a summary (CLUSTER=cur
 test: ## every test, on a clean checkout
 	@tests/controlplane/build.sh etcd kubernetes kwok charts helm-docs gitops node oracle >/dev/null
 	@rm -rf target/rights
-	@CLOUDFARM_RIGHTS=$(CURDIR)/target/rights RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --locked
+	@CLOUDFARM_RIGHTS=$(CURDIR)/target/rights RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --locked --no-fail-fast
 
 rights: ## compare the rights that roles give with those that the last `make test` used
 	@CLOUDFARM_RIGHTS=$(CURDIR)/target/rights cargo test --locked --test least_rights -- --nocapture

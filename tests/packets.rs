@@ -45,7 +45,7 @@ fn in_turn(test: impl AsyncFnOnce(&'static Bed) + Send) {
     Bed::shared().within(async |bed: &'static Bed| {
         let mut state = TURN.lock().await;
         if *state == State::Open {
-            matrix::without_an_enforcer_everything_is_open(bed);
+            matrix::without_an_enforcer_everything_is_open(bed).await;
             bed.enforce();
         }
         if *state != State::InOrder {

@@ -30,7 +30,7 @@ async fn while_(bed: &Bed, act: impl AsyncFnOnce()) -> Sampled {
 
 /// Nothing passed by us. Single packets may pass by the enforcer, whose way of writing its rules is not atomic; a policy of
 /// ours that is too wide for a moment would let pass whole classes of flows.
-fn nothing_passed(what: &str, sampled: &Sampled) {
+pub fn nothing_passed(what: &str, sampled: &Sampled) {
     sampled.tell(what);
     let Sampled { tries, ours, enforcers } = sampled;
     assert!(ours.is_empty(), "{what}: {ours:?}");

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::bed::Bed;
 use super::cells::{Cell, cells};
+use super::changes::nothing_passed;
 use super::evaluator::{Declared, Who};
 use super::places::Place;
 use super::sampling::Sampler;
@@ -51,9 +52,7 @@ fn a_tenant_that_is_purged_stays_closed_until_its_last_pod_is_gone() {
         let sampler = Sampler::start(bed, shut).await;
         let both = async { tokio::join!(stop_when_told(bed, &app), stop_when_told(bed, &reports)) };
         let (certificate, _) = tokio::join!(leaver.purged(), both);
-        let seen = sampler.end(&declared);
-        seen.tell("a purge");
         assert_eq!(certificate.tenant, "leaver");
-        assert!(seen.ours.is_empty() && seen.enforcers.is_empty(), "{:?} {:?}", seen.ours, seen.enforcers);
+        nothing_passed("a purge", &sampler.end(&declared));
     });
 }
