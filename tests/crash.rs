@@ -18,68 +18,87 @@ use support::world::{self, apply, condition, end_state, machine, network, tenant
 
 /// What is there before, what a person then applies, and how to tell that it is done.
 struct Story {
-    name: &'static str,
     before: fn(&str) -> Vec<Value>,
     change: fn(&str) -> Vec<Value>,
     /// Name of a VM that must be gone at the end.
     gone: Option<&'static str>,
 }
 
-fn stories() -> [Story; 8] {
-    [
-        Story {
-            name: "a tenant with two networks and two VMs is created",
-            before: |_| Vec::new(),
-            change: |name| whole(name, json!({})),
-            gone: None,
-        },
-        Story {
-            name: "the contracted capacity grows",
+mod whatever_write_breaks_in_whatever_way_the_end_is_that_of_the_clean_run_when {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_tenant_with_two_networks_and_two_vms_is_created() {
+        let story = Story { before: |_| Vec::new(), change: |name| whole(name, json!({})), gone: None };
+        proven("created", &story).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_contracted_capacity_grows() {
+        let story = Story {
             before: |name| whole(name, json!({})),
             change: |name| vec![two_machines(name, json!({"contract": {"capacity": {"vcpus": 12, "memory": "64Gi"}}}))],
             gone: None,
-        },
-        Story {
-            name: "a rule is renamed and another port is opened",
-            before: |name| whole(name, json!({})),
-            change: |name| vec![front(name, "web", 8443)],
-            gone: None,
-        },
-        Story {
-            name: "a VM is removed",
+        };
+        proven("grown", &story).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_rule_is_renamed_and_another_port_is_opened() {
+        let story =
+            Story { before: |name| whole(name, json!({})), change: |name| vec![front(name, "web", 8443)], gone: None };
+        proven("edited", &story).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_vm_is_removed() {
+        let story = Story {
             before: |name| whole(name, json!({})),
             change: |name| vec![tenant(name, json!({"virtualMachines": [machine("one", &["front"])]}))],
             gone: Some("two"),
-        },
-        Story {
-            name: "a VM is exposed and a certificate asked for",
-            before: |name| whole(name, json!({})),
-            change: |name| vec![outside(name)],
-            gone: None,
-        },
-        Story {
-            name: "a VM is exposed no longer",
+        };
+        proven("removed", &story).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_vm_is_exposed_and_a_certificate_asked_for() {
+        let story = Story { before: |name| whole(name, json!({})), change: |name| vec![outside(name)], gone: None };
+        proven("exposed", &story).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_vm_is_exposed_no_longer() {
+        let story = Story {
             before: |name| whole(name, json!({})).into_iter().chain([outside(name)]).collect(),
             change: |name| vec![front(name, "https", 443)],
             gone: None,
-        },
-        Story {
-            name: "a contract gets its end date",
+        };
+        proven("hidden", &story).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_contract_gets_its_end_date() {
+        let story = Story {
             before: |name| whole(name, json!({})),
             change: |name| vec![two_machines(name, json!({"contract": {"endDate": "2099-06-30"}}))],
             gone: None,
-        },
-        Story {
-            name: "a network takes a VLAN id and is made by OVN-Kubernetes",
+        };
+        proven("ended", &story).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_network_takes_a_vlan_id_and_is_made_by_ovn_kubernetes() {
+        let story = Story {
             before: |name| whole(name, json!({})),
-            // A physical network of its own, so that no run finds the id of another taken.
             change: |name| {
+                // A physical network of its own, so that no run finds the id of another taken.
                 let vlan = json!({"id": 120, "physicalNetwork": name});
                 vec![network(name, "outside", json!({"type": "VLAN", "vlan": vlan}))]
             },
             gone: None,
-        },
-    ]
+        };
+        proven("tagged", &story).await;
+    }
 }
 
 fn whole(name: &str, more: Value) -> Vec<Value> {
@@ -114,25 +133,47 @@ fn outside(name: &str) -> Value {
     front
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_write_breaks_in_whatever_way_the_end_is_that_of_the_clean_run() {
-    let plane = Plane::shared();
+/// Tenant of the run in which nothing breaks.
+const CLEAN: &str = "story-clean";
+
+/// Breaks every write of a story in every way, on a plane of its own: operators look at every tenant that there is.
+async fn proven(name: &str, story: &Story) {
+    let plane = Plane::start(&format!("crash-{name}"), None);
     plane.install("ovn");
     let client = plane.admin().await;
-    for (number, story) in stories().iter().enumerate() {
-        let clean = run(plane, &client, story, &format!("s{number}-clean"), None, None).await;
-        assert!(clean.writes > 0, "{}: the clean run writes nothing", story.name);
-        for write in 1..=clean.writes {
-            for (letter, how) in [("b", Break::CrashBefore), ("a", Break::CrashAfter), ("l", Break::LostAnswer)] {
-                let name = format!("s{number}-{letter}{write}");
-                let broken = run(plane, &client, story, &name, Some((write, how)), Some(&clean.state)).await;
-                let what = format!("{}: write {write} of {} breaks by {how:?}", story.name, clean.writes);
-                pretty_equal(&broken.state, &clean.state, &what);
-                no_more_often(&broken.births_and_deaths, &clean.births_and_deaths, &what);
-            }
-        }
-        println!("{}: {} writes, each broken in 3 ways", story.name, clean.writes);
+    prepare(&plane, &client, story, &[CLEAN.into()]).await;
+    let clean = run(&plane, &client, story, CLEAN, None, None).await;
+    assert!(clean.writes > 0, "the clean run writes nothing");
+
+    let ways = [("b", Break::CrashBefore), ("a", Break::CrashAfter), ("l", Break::LostAnswer)];
+    let faults =
+        (1..=clean.writes).flat_map(|write| ways.map(|(letter, how)| (format!("story-{letter}{write}"), write, how)));
+    let faults: Vec<_> = faults.collect();
+    let tenants: Vec<String> = faults.iter().map(|(tenant, ..)| tenant.clone()).collect();
+    prepare(&plane, &client, story, &tenants).await;
+    for (tenant, write, how) in faults {
+        let broken = run(&plane, &client, story, &tenant, Some((write, how)), Some(&clean.state)).await;
+        let what = format!("write {write} of {} breaks by {how:?}", clean.writes);
+        pretty_equal(&broken.state, &clean.state, &what);
+        no_more_often(&broken.births_and_deaths, &clean.births_and_deaths, &what);
     }
+    println!("{} writes, each broken in 3 ways", clean.writes);
+}
+
+/// Makes what a story begins with, for so many tenants at once.
+async fn prepare(plane: &Plane, client: &Client, story: &Story, tenants: &[String]) {
+    let before: Vec<(&String, Vec<Value>)> = tenants.iter().map(|name| (name, (story.before)(name))).collect();
+    if before.iter().all(|(_, manifests)| manifests.is_empty()) {
+        return;
+    }
+    let operator = Operator::start(plane).await;
+    for (_, manifests) in &before {
+        apply(plane, manifests);
+    }
+    for (name, manifests) in &before {
+        settled(client, name, manifests, None).await;
+    }
+    operator.stop().await;
 }
 
 type State = std::collections::BTreeMap<String, Value>;
@@ -151,19 +192,12 @@ async fn run(
     fault: Option<(usize, Break)>,
     wanted: Option<&State>,
 ) -> Run {
-    let before = (story.before)(name);
-    if !before.is_empty() {
-        let operator = Operator::start(plane).await;
-        apply(plane, &before);
-        settled(client, name, &before, None).await;
-        operator.stop().await;
-    }
     let mark = Mark::now(plane);
     let change = (story.change)(name);
     let faults = fault.map_or_else(Faults::default, |(write, how)| Faults::at(write, how));
     let mut operator = Operator::start_with(plane, faults.clone(), config(), Clock::default()).await;
     apply(plane, &change);
-    let everything: Vec<Value> = before.iter().chain(&change).cloned().collect();
+    let everything: Vec<Value> = (story.before)(name).into_iter().chain(change).collect();
     // The future runs on after a crash: whoever waits does not know that the process was another one.
     let rest = async {
         settled(client, name, &everything, story.gone).await;
