@@ -34,32 +34,38 @@ impl<W: World> Run<'_, W> {
         self.written.iter().any(|written| stored(written) == there)
     }
 
-    /// The last write of a run: when, how, and the time as it saw it.
+    /// The last write of a run: when, how, and the time as it saw it. It is added to whatever stands there by then.
     pub(super) async fn close(&mut self, ended: &Ended) -> Result<(), Lost> {
-        let look = self.world.look().await?;
-        if !self.is_ours(&look) {
-            self.progress = progress(&look);
-            self.written = vec![progress(&look)];
-            if self.progress.purge.as_ref().is_some_and(|purge| purge.state == PurgeState::Purged) {
-                return Ok(());
+        let mut tries = 0;
+        loop {
+            let look = self.world.look().await?;
+            if !self.is_ours(&look) {
+                self.progress = progress(&look);
+                self.written = vec![progress(&look)];
+                if self.progress.purge.as_ref().is_some_and(|purge| purge.state == PurgeState::Purged) {
+                    return Ok(());
+                }
+            }
+            match self.world.record(&look, &closed(self.progress.clone(), &look, ended)).await {
+                Err(Lost::Unexpected(_)) if tries < TRIES => tries += 1,
+                outcome => return outcome,
             }
         }
-        let now = look.clocks.own;
-        self.progress.last_run_at = Some(Time(now));
-        // A time in doubt is not written down as one that was seen: it would bar every later run.
-        if let Ok(time) = gate::time(&look.clocks) {
-            let seen = self.progress.clock_mark.as_ref().map_or(time, |mark| mark.0.max(time));
-            self.progress.clock_mark = Some(Time(seen));
-        }
-        let message = ended.message.chars().take(1024).collect();
-        self.progress.runs.push(RunRecord {
-            at: Time(now),
-            outcome: ended.outcome,
-            reason: ended.reason.clone(),
-            message,
-        });
-        let surplus = self.progress.runs.len().saturating_sub(10);
-        self.progress.runs.drain(..surplus);
-        self.save().await
     }
+}
+
+/// The progress with how a run ended.
+fn closed(mut progress: Progress, look: &Look, ended: &Ended) -> Progress {
+    let now = look.clocks.own;
+    progress.last_run_at = Some(Time(now));
+    // A time in doubt is not written down as one that was seen: it would bar every later run.
+    if let Ok(time) = gate::time(&look.clocks) {
+        let seen = progress.clock_mark.as_ref().map_or(time, |mark| mark.0.max(time));
+        progress.clock_mark = Some(Time(seen));
+    }
+    let message = ended.message.chars().take(1024).collect();
+    progress.runs.push(RunRecord { at: Time(now), outcome: ended.outcome, reason: ended.reason.clone(), message });
+    let surplus = progress.runs.len().saturating_sub(10);
+    progress.runs.drain(..surplus);
+    progress
 }

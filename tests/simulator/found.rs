@@ -61,6 +61,29 @@ fn a_run_that_lost_its_turn_at_any_call_takes_nothing_back() {
     }
 }
 
+/// Two runs at once, and one wrote while the other said its last word: that was lost, and the run ended in an error.
+#[test]
+fn two_runs_at_once_in_whatever_order_both_have_their_last_word() {
+    let ready = tonight(true);
+    let plum = uid(&Rc::new(RefCell::new(ready.clone())), PLUM);
+    for ahead in 0..CALLS {
+        for (one, other) in [(1, 1), (1, 2), (2, 1), (1, 3), (3, 1), (2, 5), (5, 2)] {
+            let cluster = Rc::new(RefCell::new(ready.clone()));
+            let eyes = [0, 1].map(|_| Eyes::new(cluster.clone(), asked(PLUM, &plum), None));
+            let mut runs = Runs::of(&eyes);
+            (0..ahead).for_each(|_| runs.step(0));
+            while !runs.runs.is_empty() {
+                (0..one).for_each(|_| runs.step(0));
+                (0..other).for_each(|_| runs.step(1));
+            }
+            let case = format!("{ahead} calls ahead, then {one} to {other}");
+            nothing_wrong(&cluster, &case);
+            let log = &cluster.borrow().log;
+            assert!(!log.iter().any(|line| line.contains("ended: lost")), "{case}\n{}", log.join("\n"));
+        }
+    }
+}
+
 /// A run died between certificate and status, another tenant's certificate followed, and the first was signed anew: the
 /// one that the other had named was gone.
 #[test]
