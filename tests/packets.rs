@@ -47,6 +47,7 @@ fn in_turn(test: impl AsyncFnOnce(&'static Bed) + Send) {
         if *state == State::Open {
             matrix::without_an_enforcer_everything_is_open(bed).await;
             bed.enforce();
+            *state = State::InUse;
         }
         if *state != State::InOrder {
             bed.put_in_order().await;

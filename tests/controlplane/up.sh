@@ -81,7 +81,8 @@ if [ ! -d "$dir/etcd" ] && [ -n "$crds" ] && [ -z "$node" ] && [ "${CLOUDFARM_SE
 fi
 mkdir -p "$dir/etcd"
 
-# ---- ports: a block of ten below those that outgoing connections get, remembered for the next start
+# ---- ports: a block of ten below those of Services (NodePort, 30000-32767: an enforcer may open these to everybody) and
+# those that outgoing connections get, remembered for the next start
 port_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 reserve() { # BASE   until the servers listen, so that two starts at the same moment do not choose the same
   local n
@@ -93,7 +94,7 @@ if [ $running = 0 ]; then
   base=$(cat "$dir/port" 2>/dev/null || true)
   if [ -n "$base" ] && ! reserve "$base"; then echo "the ports of the last start, from $base, are taken: choosing others" >&2; base=; fi
   while [ -z "$base" ]; do
-    base=$(( 20000 + (RANDOM % 1200) * 10 ))
+    base=$(( 20000 + (RANDOM % 1000) * 10 ))
     reserve "$base" || base=
   done
   echo "$base" > "$dir/port"

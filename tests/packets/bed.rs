@@ -23,6 +23,9 @@ use super::tenants;
 /// The operator's config here, from the root of the checkout.
 pub const CONFIG: &str = "tests/packets/config.yaml";
 
+/// Where Services of type NodePort may listen on the node.
+const NODE_PORTS: std::ops::RangeInclusive<u16> = 30_000..=32_767;
+
 /// The node's address of the other family.
 pub const ADDRESS_6: &str = "fd00:99::1";
 
@@ -101,6 +104,8 @@ impl Bed {
     fn api_servers(&self) -> Vec<(Arc<Place>, u16)> {
         let slice = self.node.object("endpointslice", "default", "kubernetes");
         let port = slice["ports"][0]["port"].as_u64().and_then(|port| port.try_into().ok()).expect("a port");
+        // kube-router opens these to every pod (`holes.rs`); the walls of the API server would not be seen.
+        assert!(!NODE_PORTS.contains(&port), "the API server listens on a node port: {port}");
         let place = |name: &str, address: &str| {
             Arc::new(Place::named(name, self.node.network(), vec![address.parse().expect("an address")]))
         };
