@@ -29,14 +29,14 @@ mod whatever_write_breaks_in_whatever_way_the_end_is_that_of_the_clean_run_when 
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_tenant_with_two_networks_and_two_vms_is_created() {
-        let story = Story { before: |_| Vec::new(), change: |name| whole(name, json!({})), gone: None };
+        let story = Story { before: |_| Vec::new(), change: whole, gone: None };
         proven("created", &story).await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn the_contracted_capacity_grows() {
         let story = Story {
-            before: |name| whole(name, json!({})),
+            before: whole,
             change: |name| vec![two_machines(name, json!({"contract": {"capacity": {"vcpus": 12, "memory": "64Gi"}}}))],
             gone: None,
         };
@@ -45,15 +45,14 @@ mod whatever_write_breaks_in_whatever_way_the_end_is_that_of_the_clean_run_when 
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_rule_is_renamed_and_another_port_is_opened() {
-        let story =
-            Story { before: |name| whole(name, json!({})), change: |name| vec![front(name, "web", 8443)], gone: None };
+        let story = Story { before: whole, change: |name| vec![front(name, "web", 8443)], gone: None };
         proven("edited", &story).await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_vm_is_removed() {
         let story = Story {
-            before: |name| whole(name, json!({})),
+            before: whole,
             change: |name| vec![tenant(name, json!({"virtualMachines": [machine("one", &["front"])]}))],
             gone: Some("two"),
         };
@@ -62,14 +61,14 @@ mod whatever_write_breaks_in_whatever_way_the_end_is_that_of_the_clean_run_when 
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_vm_is_exposed_and_a_certificate_asked_for() {
-        let story = Story { before: |name| whole(name, json!({})), change: |name| vec![outside(name)], gone: None };
+        let story = Story { before: whole, change: |name| vec![outside(name)], gone: None };
         proven("exposed", &story).await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_vm_is_exposed_no_longer() {
         let story = Story {
-            before: |name| whole(name, json!({})).into_iter().chain([outside(name)]).collect(),
+            before: |name| whole(name).into_iter().chain([outside(name)]).collect(),
             change: |name| vec![front(name, "https", 443)],
             gone: None,
         };
@@ -79,7 +78,7 @@ mod whatever_write_breaks_in_whatever_way_the_end_is_that_of_the_clean_run_when 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_contract_gets_its_end_date() {
         let story = Story {
-            before: |name| whole(name, json!({})),
+            before: whole,
             change: |name| vec![two_machines(name, json!({"contract": {"endDate": "2099-06-30"}}))],
             gone: None,
         };
@@ -89,7 +88,7 @@ mod whatever_write_breaks_in_whatever_way_the_end_is_that_of_the_clean_run_when 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_network_takes_a_vlan_id_and_is_made_by_ovn_kubernetes() {
         let story = Story {
-            before: |name| whole(name, json!({})),
+            before: whole,
             change: |name| {
                 // A physical network of its own, so that no run finds the id of another taken.
                 let vlan = json!({"id": 120, "physicalNetwork": name});
@@ -101,10 +100,10 @@ mod whatever_write_breaks_in_whatever_way_the_end_is_that_of_the_clean_run_when 
     }
 }
 
-fn whole(name: &str, more: Value) -> Vec<Value> {
+fn whole(name: &str) -> Vec<Value> {
     vec![
         world::namespace(name),
-        two_machines(name, more),
+        two_machines(name, json!({})),
         front(name, "https", 443),
         network(name, "back", json!({"intraNetwork": "Allow"})),
     ]
@@ -146,9 +145,9 @@ async fn proven(name: &str, story: &Story) {
     assert!(clean.writes > 0, "the clean run writes nothing");
 
     let ways = [("b", Break::CrashBefore), ("a", Break::CrashAfter), ("l", Break::LostAnswer)];
-    let faults =
-        (1..=clean.writes).flat_map(|write| ways.map(|(letter, how)| (format!("story-{letter}{write}"), write, how)));
-    let faults: Vec<_> = faults.collect();
+    let faults: Vec<_> = (1..=clean.writes)
+        .flat_map(|write| ways.map(|(letter, how)| (format!("story-{letter}{write}"), write, how)))
+        .collect();
     let tenants: Vec<String> = faults.iter().map(|(tenant, ..)| tenant.clone()).collect();
     prepare(&plane, &client, story, &tenants).await;
     for (tenant, write, how) in faults {
@@ -162,16 +161,14 @@ async fn proven(name: &str, story: &Story) {
 
 /// Makes what a story begins with, for so many tenants at once.
 async fn prepare(plane: &Plane, client: &Client, story: &Story, tenants: &[String]) {
-    let before: Vec<(&String, Vec<Value>)> = tenants.iter().map(|name| (name, (story.before)(name))).collect();
-    if before.iter().all(|(_, manifests)| manifests.is_empty()) {
+    let before: Vec<Value> = tenants.iter().flat_map(|name| (story.before)(name)).collect();
+    if before.is_empty() {
         return;
     }
     let operator = Operator::start(plane).await;
-    for (_, manifests) in &before {
-        apply(plane, manifests);
-    }
-    for (name, manifests) in &before {
-        settled(client, name, manifests, None).await;
+    apply(plane, &before);
+    for name in tenants {
+        settled(client, name, &(story.before)(name), None).await;
     }
     operator.stop().await;
 }
