@@ -348,11 +348,7 @@ async fn the_purge_moves_to_the_retention_that_the_tenant_names() {
     };
     apply(plane, &[tenant("twin", json!({"contract": {"endDate": "2026-12-31"}}))]);
     eventually("the purge to be the default Retention's", of("Retention/twin")).await;
-    let other = json!({
-        "apiVersion": "cloudfarm.dev/v1alpha1", "kind": "Retention",
-        "metadata": {"name": "longer"}, "spec": {"tenantRef": {"name": "twin"}, "graceDays": 90},
-    });
-    apply(plane, &[other]);
+    apply(plane, &[world::retention("longer", "twin", json!({"graceDays": 90}))]);
     condition(&world::retentions(&client), "longer", "Stalled", "True").await;
 
     apply(plane, &[tenant("twin", json!({"contract": {"endDate": "2026-12-31"}, "retentionName": "longer"}))]);

@@ -128,8 +128,7 @@ pub struct Ended {
 pub async fn ended(plane: &Plane, name: &str) -> Ended {
     let declared = world::tenant(name, json!({"contract": {"endDate": "2026-06-30"}}));
     apply(plane, &[world::namespace(name), declared]);
-    let retention = json!({"apiVersion": "cloudfarm.dev/v1alpha1", "kind": "Retention", "metadata": {"name": name}, "spec": {"tenantRef": {"name": name}}});
-    accepted(plane, OPERATOR, "create", Some(retention)).await;
+    accepted(plane, OPERATOR, "create", Some(world::retention(name, name, json!({})))).await;
     let namespace_uid = uid(plane, &format!("namespace cf-{name}"));
     let status = json!({"endDate": "2026-06-30", "purgeNotBefore": "2026-08-29T15:00:00Z",
         "pinned": {"tenantUID": uid(plane, &format!("tenant {name}")), "namespaceUIDs": {format!("cf-{name}"): namespace_uid}}});

@@ -89,8 +89,7 @@ async fn an_approval_is_written_by_the_operator_and_names_the_one_retention_that
     accepted(plane, OPERATOR, words, right.clone()).await;
 
     // A second Retention for the same tenant: which one counts is people's to say.
-    let second = json!({"apiVersion": "cloudfarm.dev/v1alpha1", "kind": "Retention", "metadata": {"name": "due-2"}, "spec": {"tenantRef": {"name": "due"}}});
-    accepted(plane, ADMIN, "create", Some(second)).await;
+    accepted(plane, ADMIN, "create", Some(world::retention("due-2", "due", json!({})))).await;
     refused(
         plane,
         OPERATOR,

@@ -3,16 +3,14 @@
 use serde_json::{Value, json};
 
 use crate::bed::{ADMIN, OPERATOR, PURGE, accepted, bed, begun, ended, refused, spec_by, spec_refused, status_by};
+use crate::support::world;
 
 fn hold(by: &str) -> Value {
     json!({"legalHold": {"active": true, "reference": "2026-1", "placedBy": by}})
 }
 
-fn retention(name: &str, mut spec: Value) -> Value {
-    spec["tenantRef"] = json!({"name": name});
-    let mut manifest = json!({"apiVersion": "cloudfarm.dev/v1alpha1", "kind": "Retention", "metadata": {"name": name}});
-    manifest["spec"] = spec;
-    manifest
+fn retention(name: &str, spec: Value) -> Value {
+    world::retention(name, name, spec)
 }
 
 #[tokio::test]

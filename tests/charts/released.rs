@@ -15,7 +15,7 @@ use crate::helm::{done, on, root, run, usual};
 use crate::support::faults::Faults;
 use crate::support::operator::Operator;
 use crate::support::plane::Plane;
-use crate::support::world::{self, apply, condition, tenant};
+use crate::support::world::{self, apply, condition, retention, tenant};
 
 /// Version, and the values that people gave.
 fn releases() -> BTreeMap<String, Value> {
@@ -71,11 +71,7 @@ async fn every_released_chart_is_upgraded_and_rolled_back_with_its_tenants() {
         done(plane, &["install", "cloudfarm", &packed("cloudfarm"), "--wait", "--timeout=120s"], Some(&values));
         let client = plane.admin().await;
         // The program of then cannot be had, and today's waits, unready and aloud, until it has today's rights.
-        let retention = json!({
-            "apiVersion": "cloudfarm.dev/v1alpha1", "kind": "Retention", "metadata": {"name": "old"},
-            "spec": {"tenantRef": {"name": "old"}},
-        });
-        apply(plane, &[world::namespace("old"), tenant("old", json!({})), retention]);
+        apply(plane, &[world::namespace("old"), tenant("old", json!({})), retention("old", "old", json!({}))]);
         let kinds = ["crds", "tenants", "retentions", "namespaces", "clusterroles", "validatingadmissionpolicies"];
         let before = kinds.map(|kind| uids(plane, kind));
 

@@ -62,6 +62,18 @@ pub fn namespace(tenant: &str) -> Value {
     })
 }
 
+/// A Retention of a tenant; `more` is merged into its spec.
+pub fn retention(name: &str, tenant: &str, more: Value) -> Value {
+    let mut manifest = json!({
+        "apiVersion": "cloudfarm.dev/v1alpha1",
+        "kind": "Retention",
+        "metadata": {"name": name},
+        "spec": {"tenantRef": {"name": tenant}},
+    });
+    merge(&mut manifest["spec"], more);
+    manifest
+}
+
 /// JSON merge patch.
 pub fn merge(target: &mut Value, patch: Value) {
     match patch {
