@@ -235,16 +235,16 @@ impl History {
         let cluster = self.cluster.borrow();
         let schedule = schedule(&job.schedule)?;
         let now = cluster.now + SignedDuration::from_secs(1);
+        let waits = !self.tonight.1.contains(name);
+        // Another's run may have taken so long that its own turn of this night is past already.
+        let turn = |at: &Timestamp| *at >= now || waits && *at == self.tonight.0;
         if self.idle.get(name) != Some(&cluster.changes) {
-            let waits = !self.tonight.1.contains(name);
-            let turn = schedule.next(self.tonight.0).filter(|at| waits && *at == self.tonight.0);
-            return turn.or_else(|| schedule.next(now));
+            return schedule.next(self.tonight.0).filter(turn).or_else(|| schedule.next(now));
         }
         let status = cluster.retentions.get(name)?.status.clone()?;
         let told = [0, 1, 7, 14, 30].map(|days| status.purge_not_before.as_ref().map(|at| plus_days(at.0, -days)));
         let believed = status.progress.clock_mark.as_ref().map(|mark| mark.0);
-        let soon = told.into_iter().flatten().chain(believed).filter(|at| *at > now).min()?;
-        schedule.next(soon)
+        told.into_iter().flatten().chain(believed).filter_map(|at| schedule.next(at)).filter(turn).min()
     }
 
     /// The run that the CronJob starts; another one, left over from an earlier night, may run at the same time.
