@@ -9,18 +9,42 @@ use super::world::{Lost, World};
 use crate::api::retention::{Progress, PurgeState, RunRecord};
 
 impl<W: World> Run<'_, W> {
-    /// Writes the progress down. The operator writes on the same object, so being overtaken is nothing special here;
-    /// only the mark of the point of no return insists on the look it was decided by. Progress that another run has
-    /// written is never overwritten: what is proven there would be forgotten.
+    /// Writes the progress down. Progress that another run has written is never overwritten: what is proven there would
+    /// be forgotten.
     pub(super) async fn save(&mut self) -> Result<(), Lost> {
+        self.write(|run, look| {
+            if !run.is_ours(look) {
+                return Err(Lost::Unexpected("another run has written its progress meanwhile".into()));
+            }
+            Ok(Some(run.progress.clone()))
+        })
+        .await
+    }
+
+    /// The last write of a run: when, how, and the time as it saw it. It is added to whatever stands there by then.
+    pub(super) async fn close(&mut self, ended: &Ended) -> Result<(), Lost> {
+        self.write(|run, look| {
+            if !run.is_ours(look) {
+                run.progress = progress(look);
+                run.written = vec![progress(look)];
+                if run.progress.purge.as_ref().is_some_and(|purge| purge.state == PurgeState::Purged) {
+                    return Ok(None);
+                }
+            }
+            Ok(Some(closed(run.progress.clone(), look, ended)))
+        })
+        .await
+    }
+
+    /// Looks, and writes what that look leads to; nothing for `None`. The operator writes on the same object, so being
+    /// overtaken is nothing special here; only the mark of the point of no return insists on the look it was decided by.
+    async fn write(&mut self, next: impl Fn(&mut Self, &Look) -> Result<Option<Progress>, Lost>) -> Result<(), Lost> {
         let mut tries = 0;
         loop {
             let look = self.world.look().await?;
-            if !self.is_ours(&look) {
-                return Err(Lost::Unexpected("another run has written its progress meanwhile".into()));
-            }
-            self.written.push(self.progress.clone());
-            match self.world.record(&look, &self.progress).await {
+            let Some(progress) = next(self, &look)? else { return Ok(()) };
+            self.written.push(progress.clone());
+            match self.world.record(&look, &progress).await {
                 Err(Lost::Unexpected(_)) if tries < TRIES => tries += 1,
                 outcome => return outcome,
             }
@@ -32,25 +56,6 @@ impl<W: World> Run<'_, W> {
         let stored = |progress: &Progress| serde_json::to_value(progress).ok();
         let there = stored(&progress(look));
         self.written.iter().any(|written| stored(written) == there)
-    }
-
-    /// The last write of a run: when, how, and the time as it saw it. It is added to whatever stands there by then.
-    pub(super) async fn close(&mut self, ended: &Ended) -> Result<(), Lost> {
-        let mut tries = 0;
-        loop {
-            let look = self.world.look().await?;
-            if !self.is_ours(&look) {
-                self.progress = progress(&look);
-                self.written = vec![progress(&look)];
-                if self.progress.purge.as_ref().is_some_and(|purge| purge.state == PurgeState::Purged) {
-                    return Ok(());
-                }
-            }
-            match self.world.record(&look, &closed(self.progress.clone(), &look, ended)).await {
-                Err(Lost::Unexpected(_)) if tries < TRIES => tries += 1,
-                outcome => return outcome,
-            }
-        }
     }
 }
 
