@@ -39,7 +39,7 @@ use tokio::sync::Mutex;
 /// Runs a test on the bed when no other does, with the policies of the tenants enforced.
 ///
 /// The first turn sees that without an enforcer everything is open: else a listener that is not there would pass for a
-/// wall. After a test that failed the bed is put in order.
+/// wall. After a test that failed, or a first turn that did not come so far, the bed is put in order.
 fn in_turn(test: impl AsyncFnOnce(&'static Bed) + Send) {
     static TURN: Mutex<State> = Mutex::const_new(State::Open);
     Bed::shared().within(async |bed: &'static Bed| {
@@ -64,6 +64,6 @@ enum State {
     /// Nobody enforces anything yet.
     Open,
     InOrder,
-    /// By a test; still so when the next one comes, if that test failed.
+    /// By a test, or by the first turn; still so when the next one comes, if that failed.
     InUse,
 }
