@@ -12,6 +12,7 @@
 //! 7. [`check`] judges one live tenant by the Multi-Tenancy Benchmark.
 //! 8. [`probe`] sends packets, to see whether the network plugin obeys the policies.
 //! 9. [`evidence`] is the proof that data is gone: signed certificates in a chain, checked without a cluster.
+//! 10. [`images`] is the gate before a VM's first start: scans of images, their results, and exceptions.
 #![forbid(unsafe_code)]
 
 pub mod api;
@@ -19,6 +20,7 @@ pub mod foreign;
 
 pub mod check;
 pub mod evidence;
+pub mod images;
 pub mod network;
 pub mod probe;
 pub mod purge;

@@ -6,18 +6,40 @@ use std::sync::Arc;
 
 use cloudfarm::api::condition::Reason;
 use cloudfarm::api::quantity::Quantity;
-use cloudfarm::api::tenant::Tenant;
+use cloudfarm::api::tenant::{OperatingSystem, Tenant};
 use cloudfarm::cluster::applied::Applied;
-use cloudfarm::cluster::object::{Attached, DesiredObject, Digest, Facts, Kind, Observation, Reference};
+use cloudfarm::cluster::object::{Attached, DesiredObject, Digest, Facts, Kind, Observation, Reference, Trouble};
+use cloudfarm::foreign::data_volume::Made;
 use cloudfarm::foreign::instancetype::Size;
+use cloudfarm::foreign::place::{NodePlace, Places, VolumePlace};
+use cloudfarm::foreign::restored::Restored;
 use cloudfarm::network::attachment::Attachment;
 use cloudfarm::network::backend::Obstacle;
 use cloudfarm::network::vlan::Lasting;
 use cloudfarm::tenant::desired::{Plan, desired};
+use cloudfarm::tenant::guest::look::Guests;
+use cloudfarm::tenant::guest::{Guest, Record, Refusal, by_declaration};
 use cloudfarm::tenant::observe::{Neighbours, NetworkFact, TenantSnapshot};
 use cloudfarm::tenant::status::status;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+#[path = "tenant/attached.rs"]
+mod attached;
+#[path = "tenant/backups.rs"]
+mod backups;
+#[path = "tenant/capacity.rs"]
+mod capacity;
+#[path = "tenant/disks.rs"]
+mod disks_there;
+#[path = "tenant/images.rs"]
+mod images;
+#[path = "tenant/machines.rs"]
+mod machines;
+#[path = "tenant/restored.rs"]
+mod restored;
+#[path = "tenant/velero.rs"]
+mod velero;
 
 fn declared(spec: &Value) -> Tenant {
     let mut tenant: Tenant = serde_json::from_value(json!({
@@ -54,18 +76,25 @@ fn machine(name: &str, networks: &[&str]) -> Value {
 }
 
 fn snapshot(spec: &Value) -> TenantSnapshot {
-    let size = |vcpus: i64, gib: i64| Size { vcpus, memory: Quantity::bytes(gib << 30) };
+    let size = |vcpus: i64, gib: i64| Size { vcpus, memory: Quantity::bytes(gib << 30), pinned: false };
+    let config = cloudfarm::render::documentation_config().expect("a config");
     TenantSnapshot {
         tenant: declared(spec),
-        config: Arc::new(cloudfarm::render::documentation_config().expect("a config")),
-        neighbours: Neighbours { kubevirt: true, cdi: true, cluster_policies: true },
+        config: Arc::new(config.clone()),
+        neighbours: Neighbours::ALL,
         instancetypes: Arc::new(BTreeMap::from([("small".into(), size(1, 4)), ("big".into(), size(8, 32))])),
+        platform: Arc::default(),
         dns: BTreeMap::new(),
         networks: BTreeMap::from([("front".into(), NetworkFact::Pod), ("back".into(), NetworkFact::Pod)]),
         lasting: Lasting::default(),
         retention: None,
         retention_name: "plum".into(),
+        guests: Guests { by_vm: by_declaration(&declared(spec), &config), ..Guests::default() },
         observed: BTreeMap::new(),
+        places: Arc::default(),
+        volumes: None,
+        velero: None,
+        images: Arc::default(),
         now: "2026-11-24T00:00:00Z".parse().expect("an instant"),
     }
 }
@@ -102,6 +131,7 @@ fn renaming_a_vm_touches_only_that_vm_and_its_disks() {
         before.iter().filter(|(key, digest)| after.get(*key) != Some(digest)).map(|(key, _)| key.as_str()).collect();
     let expected = [
         "VirtualMachine cf-plum/web",
+        "Secret cf-plum/cloudfarm-guest-web",
         "DataVolume cf-plum/web-root",
         "DataVolume cf-plum/web-data",
         "DataVolume cf-plum/web-logs",
@@ -173,37 +203,129 @@ fn a_disabled_person_is_in_no_binding_and_a_role_nobody_has_gets_none() {
         .filter(|object| object.reference.kind == Kind::RoleBinding)
         .map(|object| object.body.to_string())
         .collect();
-    assert_eq!(bindings.len(), 2);
+    // Two for people, and the operator's own.
+    assert_eq!(bindings.len(), 3);
     assert!(bindings.iter().all(|binding| !binding.contains("\"out\"") && !binding.contains("tenant-viewer")));
 }
 
 #[test]
-fn the_quota_is_the_contract_without_any_limit_and_without_node_ports() {
-    let plan = desired(&snapshot(&spec()));
-    let quota = plan.desired.objects().find(|object| object.reference.kind == Kind::ResourceQuota).expect("a quota");
-    let hard = quota.body["spec"]["hard"].as_object().expect("limits");
+fn the_quota_is_the_contract_with_room_for_launchers_and_one_move_without_any_limit_and_without_node_ports() {
+    let quota = |spec: &Value| {
+        let plan = desired(&snapshot(spec));
+        let found = plan.desired.objects().find(|object| object.reference.kind == Kind::ResourceQuota);
+        found.expect("a quota").body.clone()
+    };
+    let of_three_small = quota(&spec());
+    let hard = of_three_small["spec"]["hard"].as_object().expect("limits");
     for (resource, amount) in [
-        ("requests.cpu", "16"),
-        ("requests.memory", "64Gi"),
-        ("requests.storage", "1Ti"),
+        // One more small VM of 1 CPU.
+        ("requests.cpu", "17"),
+        // 64Gi for guests, 5 x 281 + 16 x 8 + 64Gi / 512 beside them, and 4096 + 281 + 8 + 8 for the move.
+        ("requests.memory", "71590Mi"),
+        // 1Ti of disks, 5 x 20Mi for TPM and UEFI, and while 48Gi of disks are filled so much again and 10Gi for scratch.
+        ("requests.storage", "1108068Mi"),
         ("services.nodeports", "0"),
         ("count/virtualmachines.kubevirt.io", "5"),
     ] {
         assert_eq!(hard[resource], amount, "{resource}");
     }
     assert!(hard.keys().all(|resource| !resource.starts_with("limits.")));
+    let annotations = &of_three_small["metadata"]["annotations"];
+    assert_eq!(annotations["cloudfarm.dev/contracted-vcpus"], "16");
+    assert_eq!(annotations["cloudfarm.dev/contracted-memory"], "64Gi");
+    assert_eq!(annotations["cloudfarm.dev/contracted-storage"], "1Ti");
+
+    // The largest VM decides; one that is larger than the contract is never made and asks for no room.
+    let mut with_a_large_one = spec();
+    with_a_large_one["virtualMachines"][0]["instancetype"] = json!("big");
+    assert_eq!(quota(&with_a_large_one)["spec"]["hard"]["requests.cpu"], "24");
+    let mut small = with_a_large_one.clone();
+    small["contract"]["capacity"]["vcpus"] = json!(4);
+    assert_eq!(quota(&small)["spec"]["hard"]["requests.cpu"], "5");
+    let mut empty = spec();
+    empty["virtualMachines"] = json!([]);
+    assert_eq!(quota(&empty)["spec"]["hard"]["requests.cpu"], "16");
 }
 
 #[test]
-fn two_vms_that_would_share_a_disk_are_told_apart() {
-    let mut spec = spec();
-    spec["virtualMachines"] = json!([
-        {"name": "a-b", "instancetype": "small", "image": {"dataSource": "u"}, "disks": [{"name": "c", "size": "1Gi"}], "networks": [{"name": "front"}]},
-        {"name": "a", "instancetype": "small", "image": {"dataSource": "u"}, "disks": [{"name": "b-c", "size": "1Gi"}], "networks": [{"name": "front"}]},
-    ]);
-    let contract = desired(&snapshot(&spec)).contract.expect("a contract");
-    assert_eq!(contract.withheld.len(), 1);
-    assert!(contract.withheld[0].message.contains("a-b-c, which is a disk of another VM"), "{:?}", contract.withheld);
+fn a_customers_own_machines_take_its_vms_alone_and_its_vms_run_nowhere_else() {
+    let placed = |isolation: Value| {
+        let mut spec = spec();
+        spec["isolation"] = isolation;
+        let plan = desired(&snapshot(&spec));
+        let vm = plan.desired.objects().find(|object| object.reference.kind == Kind::VirtualMachine).expect("a VM");
+        let inside = &vm.body["spec"]["template"]["spec"];
+        let terms = &inside["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
+        let places = terms["nodeSelectorTerms"][0]["matchExpressions"].as_array().expect("places").clone();
+        (places.last().expect("a place").clone(), inside["tolerations"].clone())
+    };
+    let pool = "node-restriction.kubernetes.io/cloudfarm-pool";
+    let shared = json!({"key": pool, "operator": "DoesNotExist"});
+    assert_eq!(placed(Value::Null), (shared.clone(), Value::Null));
+    assert_eq!(placed(json!({"level": "Logical", "nodePool": "plum"})), (shared, Value::Null));
+    let (place, tolerations) = placed(json!({"level": "Physical", "nodePool": "plum"}));
+    assert_eq!(place, json!({"key": pool, "operator": "In", "values": ["plum"]}));
+    assert_eq!(tolerations[0]["value"], "plum");
+}
+
+#[test]
+fn whole_cpus_are_asked_for_where_they_are_written_unless_the_instance_type_does_and_have_room() {
+    let world = |isolation: Value| {
+        let mut spec = spec();
+        spec["isolation"] = isolation;
+        let mut sized = machine("sized", &["front"]);
+        sized["instancetype"] = Value::Null;
+        (sized["cpuCores"], sized["memory"]) = (json!(2), json!("4Gi"));
+        let mut pinned = machine("pinned", &["front"]);
+        pinned["instancetype"] = json!("pinned");
+        spec["virtualMachines"] = json!([sized, machine("typed", &["front"]), pinned]);
+        let mut world = snapshot(&spec);
+        let mut types = (*world.instancetypes).clone();
+        types.insert("pinned".into(), Size { vcpus: 4, memory: Quantity::bytes(4 << 30), pinned: true });
+        world.instancetypes = Arc::new(types);
+        desired(&world)
+    };
+    let whole = world(json!({"dedicatedCPU": true}));
+    let cpu = |plan: &Plan, vm: &str| {
+        let vm = body(plan, &format!("VirtualMachine cf-plum/{vm}"));
+        vm["spec"]["template"]["spec"]["domain"]["cpu"].clone()
+    };
+    assert_eq!(cpu(&whole, "sized"), json!({"cores": 2, "dedicatedCpuPlacement": true}));
+    assert_eq!(cpu(&whole, "typed"), json!({"dedicatedCpuPlacement": true}));
+    assert_eq!(cpu(&whole, "pinned"), Value::Null, "KubeVirt takes it for a conflict");
+    let shared = world(Value::Null);
+    assert_eq!((cpu(&shared, "sized"), cpu(&shared, "typed")), (json!({"cores": 2}), Value::Null));
+    let hard = |plan: &Plan, resource: &str| {
+        body(plan, "ResourceQuota cf-plum/cloudfarm")["spec"]["hard"][resource].as_str().expect("a limit").to_owned()
+    };
+    // 16, one for the emulator of the VM that is pinned by its type, and 4 + 1 for its move.
+    assert_eq!(hard(&shared, "requests.cpu"), "22");
+    let memory = |plan: &Plan| hard(plan, "requests.memory").parse::<Quantity>().expect("a quantity").nanos();
+    let more = Quantity::bytes(1 << 20).nanos();
+    // 100Mi for each of five VMs and one that moves, of which the pinned one had its own and its move's.
+    assert_eq!(memory(&whole) - memory(&shared), 400 * more);
+}
+
+#[test]
+fn only_sev_snp_boots_without_secure_boot_and_the_tenant_says_so() {
+    let of = |confidential: &str| {
+        let mut spec = spec();
+        spec["isolation"] = json!({"confidential": confidential});
+        let world = snapshot(&spec);
+        let plan = desired(&world);
+        let vm = plan.desired.objects().find(|object| object.reference.kind == Kind::VirtualMachine).expect("a VM");
+        let inside = &vm.body["spec"]["template"]["spec"];
+        let status = status(&world, &plan, &Applied::default());
+        let said = status.conditions.iter().find(|each| each.type_ == "VMsHardened").expect("it").message.clone();
+        let efi = &inside["domain"]["firmware"]["bootloader"]["efi"];
+        (efi["secureBoot"].clone(), efi["persistent"].clone(), inside["evictionStrategy"].clone(), said)
+    };
+    let hardened = "every VM has the Strict profile";
+    assert_eq!(of("None"), (json!(true), json!(true), json!("LiveMigrate"), hardened.into()));
+    assert_eq!(of("TDX"), (json!(true), json!(false), json!("None"), hardened.into()));
+    let (secure_boot, persistent, eviction, said) = of("SEVSNP");
+    assert_eq!((secure_boot, persistent, eviction), (json!(false), json!(false), json!("None")));
+    assert!(said.contains("measured by SEV-SNP in the place of secure boot"), "{said}");
 }
 
 #[test]
@@ -257,114 +379,22 @@ fn fields_for_later_are_named_when_they_are_written_and_only_then() {
     };
     assert_eq!(said(&spec())["status"], "True");
     let mut more = spec();
-    more["backup"] = json!({"enabled": true});
-    more["virtualMachines"][0]["backup"] = json!({"enabled": false});
+    more["residency"]["backupLocation"] = json!("s3-jp");
+    more["virtualMachines"][0]["backup"] = json!({"enabled": false, "method": "VeleroCSI"});
     let said = said(&more);
     assert_eq!((&said["status"], &said["reason"]), (&json!("False"), &json!("NotYetEnforced")));
     let message = said["message"].as_str().expect("a message");
-    assert!(message.contains("spec.backup") && message.contains("spec.virtualMachines[web].backup"), "{message}");
-}
-
-#[test]
-fn exactly_the_whole_contract_fits_and_not_a_byte_more() {
-    let mut spec = spec();
-    spec["contract"]["capacity"] = json!({"vcpus": 2, "memory": "8Gi", "storage": "2Gi", "instances": 2});
-    let vm = |name: &str, disk: &str| json!({"name": name, "cpuCores": 1, "memory": "4Gi", "image": {"dataSource": "u"}, "disks": [{"name": "root", "size": disk}], "networks": [{"name": "front"}]});
-    spec["virtualMachines"] = json!([vm("one", "1Gi"), vm("two", "1Gi")]);
-    let contract = desired(&snapshot(&spec)).contract.expect("a contract");
-    assert!(contract.withheld.is_empty(), "{:?}", contract.withheld);
-    assert_eq!(contract.allocation.memory.percent(), 100);
-    spec["virtualMachines"] = json!([vm("one", "1Gi"), vm("two", "1073741825")]);
-    let contract = desired(&snapshot(&spec)).contract.expect("a contract");
-    assert_eq!(contract.withheld.len(), 1);
-    assert!(contract.withheld[0].message.contains("storage"), "{:?}", contract.withheld);
-}
-
-proptest! {
-    #[test]
-    fn the_vms_that_are_made_never_exceed_the_contract(
-        sizes in prop::collection::vec((1_i64..6, 1_i64..20, 1_i64..200), 0..12),
-        vcpus in 1_i64..20, memory in 1_i64..80, storage in 1_i64..900, instances in 1_i64..8,
-    ) {
-        let mut spec = spec();
-        spec["contract"]["capacity"] = json!({"vcpus": vcpus, "memory": format!("{memory}Gi"), "storage": format!("{storage}Gi"), "instances": instances});
-        let machines: Vec<Value> = sizes.iter().enumerate().map(|(number, (cpus, gib, disk))| json!({
-            "name": format!("vm-{number}"), "cpuCores": cpus, "memory": format!("{gib}Gi"), "image": {"dataSource": "u"},
-            "disks": [{"name": "root", "size": format!("{disk}Gi")}], "networks": [{"name": "front"}],
-        })).collect();
-        spec["virtualMachines"] = json!(machines);
-        let plan = desired(&snapshot(&spec));
-        let made: Vec<usize> = plan.desired.objects()
-            .filter(|object| object.reference.kind == Kind::VirtualMachine)
-            .map(|object| object.reference.name.strip_prefix("vm-").expect("a name").parse().expect("a number"))
-            .collect();
-        prop_assert!(i64::try_from(made.len()).expect("few") <= instances);
-        prop_assert!(made.iter().map(|vm| sizes[*vm].0).sum::<i64>() <= vcpus);
-        prop_assert!(made.iter().map(|vm| sizes[*vm].1).sum::<i64>() <= memory);
-        prop_assert!(made.iter().map(|vm| sizes[*vm].2).sum::<i64>() <= storage);
-        let withheld = plan.contract.expect("a contract").withheld.len();
-        prop_assert_eq!(made.len() + withheld, sizes.len());
-    }
-}
-
-fn dns(snapshot: &mut TenantSnapshot, network: &str, dns: Value) {
-    snapshot.dns.insert(network.to_owned(), serde_json::from_value(dns).expect("a name resolution"));
+    assert!(
+        message.contains("spec.residency.backupLocation (no backup")
+            && message.contains("spec.virtualMachines[web].backup.method"),
+        "{message}"
+    );
 }
 
 /// Body of a wanted object.
 fn body(plan: &Plan, reference: &str) -> Value {
     let found = plan.desired.objects().find(|object| object.reference.to_string() == reference);
     found.unwrap_or_else(|| panic!("{reference} is not wanted")).body.clone()
-}
-
-#[test]
-fn a_vm_is_told_its_networks_own_resolvers_before_the_platforms_and_no_more_than_fit() {
-    let mut world = snapshot(&spec());
-    let own = json!({"mode": "Custom", "nameservers": ["203.0.113.1", "203.0.113.2"], "searches": ["back.example"]});
-    dns(&mut world, "back", own);
-    dns(&mut world, "front", json!({"searches": ["front.example", "back.example"]}));
-    let told = |world: &TenantSnapshot, vm: &str| {
-        body(&desired(world), &format!("VirtualMachine cf-plum/{vm}"))["spec"]["template"]["spec"]["dnsConfig"].clone()
-    };
-    let platform = json!({"nameservers": ["192.0.2.53"], "searches": ["front.example", "back.example"]});
-    assert_eq!(told(&world, "web"), platform);
-    assert_eq!(
-        told(&world, "app"),
-        json!({
-            "nameservers": ["203.0.113.1", "203.0.113.2", "192.0.2.53"],
-            "searches": ["back.example", "front.example"],
-        })
-    );
-
-    // Three of its own and one of the platform's: one too many. One that lies where no tenant may reach has no door.
-    let many = json!({"mode": "Custom", "nameservers": ["203.0.113.1", "10.96.0.10", "203.0.113.2", "203.0.113.3"]});
-    dns(&mut world, "back", many);
-    assert_eq!(told(&world, "app")["nameservers"], json!(["203.0.113.1", "203.0.113.2", "203.0.113.3"]));
-    let plan = desired(&world);
-    let said = status(&world, &plan, &Applied::default());
-    let words = "spec.virtualMachines[app].networks (together 4 nameservers; a guest is told the first 3)";
-    assert!(format!("{said:?}").contains(words), "{said:#?}");
-}
-
-#[test]
-fn a_vm_whose_networks_all_have_no_resolution_is_told_nobody_and_cannot_ask_the_platform() {
-    let mut world = snapshot(&spec());
-    dns(&mut world, "back", json!({"mode": "None"}));
-    let plan = desired(&world);
-    let template = |vm: &str| body(&plan, &format!("VirtualMachine cf-plum/{vm}"))["spec"]["template"].clone();
-    let mark = |vm: &str| template(vm)["metadata"]["labels"]["cloudfarm.dev/no-resolvers"].clone();
-    assert_eq!((mark("db"), mark("app"), mark("web")), (json!("true"), Value::Null, Value::Null));
-    assert_eq!(template("db")["spec"]["dnsConfig"], json!({"nameservers": ["127.0.0.1"]}));
-    assert_eq!(template("app")["spec"]["dnsConfig"], json!({"nameservers": ["192.0.2.53"]}));
-
-    let selects = |policy: &str| {
-        let policy = body(&plan, &format!("NetworkPolicy cf-plum/{policy}"));
-        let to = policy["spec"]["egress"].as_array().expect("doors").iter();
-        let ports: Vec<Value> = to.map(|door| door["ports"][0]["port"].clone()).collect();
-        (policy["spec"]["podSelector"]["matchExpressions"][0]["operator"].clone(), ports)
-    };
-    assert_eq!(selects("cloudfarm-platform"), (json!("DoesNotExist"), vec![json!(53), json!(123)]));
-    assert_eq!(selects("cloudfarm-ntp"), (json!("Exists"), vec![json!(123)]));
 }
 
 /// An object of tenant plum that was made for that declaration.
@@ -383,76 +413,197 @@ fn seen(kind: Kind, name: &str, owner: &str, facts: Facts) -> Observation {
     }
 }
 
-fn running(networks: Attached) -> Facts {
-    Facts::VirtualMachine { ready: true, printable_status: "Running".into(), halted: false, networks }
-}
-
 #[test]
-fn a_vm_that_does_not_fit_any_more_runs_on_until_every_vm_is_halted() {
-    let nowhere = Attached { to: BTreeSet::new(), outdated: false };
-    let halted = |owner: &str, change: &dyn Fn(&mut Value)| -> Vec<Value> {
-        let mut spec = spec();
-        spec["virtualMachines"] = json!([machine("web", &["front"])]);
-        change(&mut spec);
-        spec["contract"]["capacity"]["vcpus"] = json!(1);
-        spec["virtualMachines"][0]["instancetype"] = json!("big");
-        let mut world = snapshot(&spec);
-        let vm = seen(Kind::VirtualMachine, "web", owner, running(nowhere.clone()));
-        world.observed.insert(vm.reference.clone(), vm);
-        let plan = desired(&world);
-        assert_eq!(plan.contract.expect("a contract").withheld.len(), 1);
-        plan.desired.claims.iter().map(|claim| claim.fields["spec"].clone()).collect()
-    };
-    let ended = |spec: &mut Value| spec["contract"]["endDate"] = json!("2026-06-30");
-    let suspended = |spec: &mut Value| spec["suspended"] = json!(true);
-    let off = [json!({"runStrategy": "Halted"})];
-    assert_eq!(halted("Tenant/plum", &|_| {}), [] as [Value; 0], "the contract runs");
-    assert_eq!(halted("Tenant/plum", &ended), off);
-    assert_eq!(halted("Tenant/plum", &suspended), off);
-    assert_eq!(halted("Tenant/other", &suspended), [] as [Value; 0], "somebody else's");
-}
-
-#[test]
-fn what_a_network_leaves_goes_after_its_last_vm_and_its_filter_last() {
-    let attached = Attached { to: BTreeSet::from(["outside".to_owned()]), outdated: false };
-    let outdated = Attached { to: BTreeSet::new(), outdated: true };
-    let vm = |networks: Attached| seen(Kind::VirtualMachine, "web", "Tenant/plum", running(networks));
-    let filter = seen(Kind::MultiNetworkPolicy, "network-outside", "TenantNetwork/outside", Facts::None);
-    let definition = seen(Kind::NetworkAttachmentDefinition, "outside", "TenantNetwork/outside", Facts::None);
-    let put_away = |living: bool, objects: &[&Observation]| -> Vec<Kind> {
+fn a_vm_whose_data_is_refused_is_withheld_alone_and_one_that_is_there_keeps_what_it_had() {
+    let refusal = Refusal { reason: Reason::UserDataRefused, message: "spec.virtualMachines[web] and why".into() };
+    let record =
+        Record { os: OperatingSystem::Linux, floor: "f".into(), secret: Some("data".into()), overruled: Vec::new() };
+    let with = |earlier: Option<Record>| {
         let mut world = snapshot(&spec());
-        world.observed = objects.iter().map(|seen| (seen.reference.clone(), (*seen).clone())).collect();
-        world.lasting.living.extend(living.then(|| "uid-of-the-owner".to_owned()));
-        desired(&world).desired.abandoned.iter().map(|left| left.reference.kind).collect()
+        let refused = Guest::Refused { earlier, refusal: refusal.clone() };
+        world.guests.by_vm.insert("web".into(), refused);
+        (desired(&world), world)
     };
-    assert_eq!(put_away(false, &[&vm(attached), &filter, &definition]), [], "a VM is attached");
-    assert_eq!(put_away(false, &[&vm(outdated), &filter, &definition]), [], "a VM may be attached");
-    assert_eq!(put_away(true, &[&filter, &definition]), [], "the network is declared");
-    assert_eq!(put_away(false, &[&filter, &definition]), [Kind::NetworkAttachmentDefinition]);
-    assert_eq!(put_away(false, &[&filter]), [Kind::MultiNetworkPolicy]);
+    let names = |plan: &Plan, kind: Kind| -> Vec<String> {
+        let of_kind = plan.desired.objects().filter(|object| object.reference.kind == kind);
+        of_kind.map(|object| object.reference.name.clone()).collect()
+    };
+    let (plan, world) = with(None);
+    assert_eq!(names(&plan, Kind::VirtualMachine), ["app", "db"]);
+    assert_eq!(names(&plan, Kind::Secret), ["cloudfarm-guest-app", "cloudfarm-guest-db"]);
+    let withheld = &plan.contract.as_ref().expect("a contract").withheld;
+    assert_eq!((withheld.len(), withheld[0].reason), (1, Reason::UserDataRefused));
+    let said = status(&world, &plan, &Applied::default());
+    let floor = said.conditions.iter().find(|each| each.type_ == "GuestFloor").expect("it speaks of guests");
+    assert_eq!((floor.status.as_str(), floor.reason.as_str()), ("False", "UserDataRefused"));
+    let clock = said.conditions.iter().find(|each| each.type_ == "ClockSynchronized").expect("it speaks of clocks");
+    assert_eq!(clock.status, "Unknown", "nobody has asked a guest");
+
+    let (plan, _) = with(Some(record.clone()));
+    let vm = plan
+        .desired
+        .objects()
+        .find(|object| object.reference.name == "web" && object.reference.kind == Kind::VirtualMachine);
+    let vm = vm.expect("it goes on");
+    assert_eq!(vm.body["metadata"]["annotations"]["cloudfarm.dev/guest-data"], record.text());
+    assert!(!names(&plan, Kind::Secret).contains(&"cloudfarm-guest-web".to_owned()), "there is nothing to write");
+    let kept = plan.desired.keep.iter().any(|reference| reference.name == "cloudfarm-guest-web");
+    assert!(kept && vm.after.as_ref().is_some_and(|needed| needed.name == "cloudfarm-guest-web"));
 }
 
 #[test]
-fn a_vm_is_withheld_until_its_network_can_attach_it_and_then_has_that_interface_alone() {
-    let mut world = snapshot(&spec());
-    let waits = Obstacle { reason: Reason::Progressing, message: "its filter is not there".into() };
-    world.networks.insert("back".into(), NetworkFact::OfItsOwn(Err(waits)));
-    let plan = desired(&world);
-    let withheld = plan.contract.expect("a contract").withheld;
-    let told: Vec<_> = withheld.iter().map(|withheld| (withheld.vm.as_str(), withheld.message.as_str())).collect();
-    let message = "TenantNetwork \"back\" cannot attach it: its filter is not there";
-    assert_eq!(told, [("app", message), ("db", message)]);
-
-    let there = Attachment { definition: "cf-plum.back".into() };
-    world.networks.insert("back".into(), NetworkFact::OfItsOwn(Ok(there)));
-    let plan = desired(&world);
-    let interfaces = |vm: &str| {
-        let of = |object: &&DesiredObject| object.reference.kind == Kind::VirtualMachine && object.reference.name == vm;
-        let body = plan.desired.objects().find(of).expect("a VM").body.clone();
-        let interfaces = body["spec"]["template"]["spec"]["domain"]["devices"]["interfaces"].clone();
-        let names = interfaces.as_array().expect("a list").iter().map(|one| one["name"].to_string());
-        names.collect::<Vec<_>>().join(" ")
+fn a_disk_grows_when_its_claim_is_bound_and_never_shrinks() {
+    let told = |made: &str, claim: Option<(&str, &str, bool)>, wanted: &str| {
+        let mut spec = spec();
+        spec["virtualMachines"][0]["disks"][1]["size"] = json!(wanted);
+        let mut world = snapshot(&spec);
+        let disk = Facts::DataVolume {
+            removed_at: None,
+            size: Some(made.into()),
+            vm: None,
+            restored: None,
+            made: Made::default(),
+        };
+        let mut all = vec![seen(Kind::DataVolume, "web-data", "Tenant/plum", disk)];
+        all.extend(claim.map(|(requested, capacity, bound)| {
+            let (requested, capacity) = (Some(requested.into()), Some(capacity.into()));
+            let facts = Facts::PersistentVolumeClaim { requested, capacity, bound, removed_at: None };
+            seen(Kind::PersistentVolumeClaim, "web-data", "Tenant/plum", facts)
+        }));
+        world.observed = all.into_iter().map(|seen| (seen.reference.clone(), seen)).collect();
+        let plan = desired(&world);
+        let disk = plan.desired.objects().find(|object| object.reference.name == "web-data").expect("the disk");
+        assert_eq!(disk.body["spec"]["storage"]["resources"]["requests"]["storage"], made, "CDI takes no change");
+        let claims = plan.desired.claims.iter().map(|claim| &claim.fields["spec"]["resources"]["requests"]["storage"]);
+        let claims: Vec<String> = claims.filter_map(Value::as_str).map(str::to_owned).collect();
+        let told = plan.contract.expect("a contract").disks;
+        (claims, told.first().map(|(reason, _)| *reason))
     };
-    assert_eq!(interfaces("db"), "\"net-back\"", "nobody asked for a way into the cluster");
-    assert_eq!(interfaces("app"), "\"pod\" \"net-back\"");
+    let none: Vec<String> = Vec::new();
+    let cases = [
+        ("as declared", "10Gi", Some(("10Gi", "10Gi", true)), "10Gi", none.clone(), None),
+        ("as declared, in another unit", "1Gi", None, "1024Mi", none.clone(), None),
+        (
+            "a claim a little larger",
+            "10Gi",
+            Some(("11Gi", "11Gi", true)),
+            "10Gi",
+            none.clone(),
+            Some(Reason::DiskShrunk),
+        ),
+        ("no claim yet", "10Gi", None, "20Gi", none.clone(), Some(Reason::Progressing)),
+        (
+            "a claim without a volume",
+            "10Gi",
+            Some(("10Gi", "0", false)),
+            "20Gi",
+            none.clone(),
+            Some(Reason::Progressing),
+        ),
+        (
+            "grown, and declared as it was made",
+            "10Gi",
+            Some(("20Gi", "20Gi", true)),
+            "10Gi",
+            none.clone(),
+            Some(Reason::DiskShrunk),
+        ),
+        ("it can grow", "10Gi", Some(("10Gi", "10Gi", true)), "20Gi", vec!["20Gi".into()], Some(Reason::Progressing)),
+        ("it is asked for", "10Gi", Some(("20Gi", "10Gi", true)), "20Gi", none.clone(), Some(Reason::Progressing)),
+        ("it has grown", "10Gi", Some(("20Gi", "20Gi", true)), "20Gi", none.clone(), None),
+        ("less than it was made with", "10Gi", None, "9Gi", none.clone(), Some(Reason::DiskShrunk)),
+        ("less than it has grown to", "10Gi", Some(("20Gi", "20Gi", true)), "15Gi", none, Some(Reason::DiskShrunk)),
+    ];
+    for (case, made, claim, wanted, claims, reason) in cases {
+        assert_eq!(told(made, claim, wanted), (claims, reason), "{case}");
+    }
+}
+
+fn running(networks: Attached) -> Facts {
+    Facts::VirtualMachine {
+        ready: true,
+        printable_status: "Running".into(),
+        halted: false,
+        idle: None,
+        live: true,
+        stopped: None,
+        trouble: None,
+        networks,
+        guest: None,
+        restored: Restored::default(),
+    }
+}
+
+#[test]
+fn no_new_vm_is_made_while_data_is_outside_of_japan_and_those_that_live_are_left_as_they_are() {
+    let mut world = snapshot(&spec());
+    let nodes = BTreeMap::from([
+        ("a1".into(), NodePlace { country: Some("JP".into()), ..NodePlace::default() }),
+        ("x1".into(), NodePlace { country: Some("SG".into()), ..NodePlace::default() }),
+    ]);
+    world.places = Arc::new(Places { nodes: Some(nodes), ..Places::default() });
+    let web = seen(Kind::VirtualMachine, "web", "Tenant/plum", running(Attached::default()));
+    world.observed.insert(web.reference.clone(), web);
+    let plan = desired(&world);
+    let machines: Vec<&str> = plan
+        .desired
+        .objects()
+        .filter(|object| object.reference.kind == Kind::VirtualMachine)
+        .map(|object| object.reference.name.as_str())
+        .collect();
+    assert_eq!(machines, ["web"]);
+    let disks = plan.desired.objects().filter(|object| object.reference.kind == Kind::DataVolume);
+    assert!(disks.into_iter().all(|disk| disk.reference.name.starts_with("web-")), "nor their disks");
+    let status = status(&world, &plan, &Applied::default());
+    let said = |type_: &str| {
+        let found = status.conditions.iter().find(|each| each.type_ == type_).expect("the condition");
+        (found.status.as_str(), found.reason.as_str(), found.message.as_str())
+    };
+    assert_eq!((said("ResidencyVerified").0, said("ResidencyVerified").1), ("False", "OutsideResidency"));
+    assert!(said("ResidencyVerified").2.contains("node x1: its label says SG"));
+    assert_eq!((said("VirtualMachinesReady").0, said("VirtualMachinesReady").1), ("False", "OutsideResidency"));
+    assert_eq!(said("Ready").0, "False");
+    assert_eq!(status.residency.expect("what was found").violations, ["node x1: its label says SG"]);
+}
+
+/// Disks that are there, each with the size that its DataVolume and its claim say.
+fn disks(world: &mut TenantSnapshot, all: &[(&str, &str, &str)]) {
+    for (name, made, claim) in all {
+        let volume = Facts::DataVolume {
+            removed_at: None,
+            size: Some((*made).into()),
+            vm: None,
+            restored: None,
+            made: Made::default(),
+        };
+        let claim = Some((*claim).to_owned());
+        let claim =
+            Facts::PersistentVolumeClaim { requested: claim.clone(), capacity: claim, bound: true, removed_at: None };
+        for object in [
+            seen(Kind::DataVolume, name, "Tenant/plum", volume),
+            seen(Kind::PersistentVolumeClaim, name, "Tenant/plum", claim),
+        ] {
+            world.observed.insert(object.reference.clone(), object);
+        }
+    }
+}
+
+/// A contract of 100Gi with these VMs, each with one disk.
+fn of_a_hundred(machines: &[(&str, &str)]) -> Value {
+    let mut spec = spec();
+    spec["contract"]["capacity"]["storage"] = json!("100Gi");
+    let machines = machines.iter().map(|(name, disk)| {
+        let mut machine = machine(name, &["front"]);
+        machine["disks"] = json!([{"name": "root", "size": disk}]);
+        machine
+    });
+    spec["virtualMachines"] = json!(machines.collect::<Vec<_>>());
+    spec
+}
+
+/// Storage that is allocated, and the VMs that are withheld with what is said of it.
+fn stored(world: &TenantSnapshot) -> (String, Vec<String>) {
+    let contract = desired(world).contract.expect("a contract");
+    let withheld = contract.withheld.iter().map(|each| format!("{}: {:?} {}", each.vm, each.reason, each.message));
+    (contract.allocation.storage.taken.to_string(), withheld.collect())
 }

@@ -24,8 +24,25 @@ pub enum ConditionType {
     WallsReady,
     /// Tenant: every declared VM exists and runs as declared.
     VirtualMachinesReady,
+    /// Tenant: every disk that is there has the size that is declared.
+    DisksAsDeclared,
     /// Tenant: every VM has the hardening of its profile without exceptions.
     VMsHardened,
+    /// Tenant: KubeVirt's own settings leave nothing open that its defaults open.
+    PlatformHardened,
+    /// Tenant: every VM's guest starts with the floor (clock, logins, guest agent), and nothing of the customer's own user
+    /// data was left out for it.
+    GuestFloor,
+    /// Tenant: every image that a VM starts from has a clean result of a scan with fresh signatures.
+    ImagesScanned,
+    /// Tenant: every guest says that its clock is in Japan's time zone.
+    ClockSynchronized,
+    /// Tenant: every VM with a backup in its plan has a good one, as young as its schedule promises.
+    BackupsCurrent,
+    /// Tenant: nodes, storage classes, volumes, snapshot classes and backup location are in the country.
+    ResidencyVerified,
+    /// Tenant: no resource of the contract is fuller than spec.capacityAlert says.
+    CapacityWithinThreshold,
     /// Tenant: a Retention exists for this contract.
     RetentionScheduled,
     /// TenantNetwork: the backend that the type needs exists.
@@ -89,11 +106,47 @@ pub enum Reason {
     /// cert-manager has no certificate yet, and says why.
     NotIssued,
     CapacityExceeded,
+    /// A VM has no good backup of a time at which its plan promises one.
+    BackupFailed,
+    /// Something that holds the tenant's data, or may, is outside of the country.
+    OutsideResidency,
+    /// A resource of the contract is fuller than the threshold, or was and has not been re-armed.
+    OverThreshold,
+    /// What is asked for is switched off.
+    SwitchedOff,
+    /// The operator's config names no scanner; images are not looked at.
+    ScannerMissing,
+    /// Which content an image has cannot be told.
+    ImageUnknown,
+    /// No scan of an image has come to a result.
+    ImageNotScanned,
+    /// A scan found something in an image.
+    ImageInfected,
+    /// The signatures of an image's last scan are older than the operator's config allows.
+    ScanTooOld,
+    /// An image is used by an exception, and not by a clean result.
+    ImageExcepted,
     InstancetypeNotFound,
     NetworkNotFound,
     VirtualMachineNotFound,
     NotRunning,
+    /// KubeVirt cannot make a VM's instance or its pod: quota, Pod Security, a policy.
+    StartRefused,
+    /// No node takes a VM.
+    Unschedulable,
+    /// A VM runs from an earlier declaration.
+    RestartRequired,
+    /// A disk is declared smaller than it is.
+    DiskShrunk,
+    /// The Secret with user data, or its key, does not exist.
+    UserDataMissing,
+    /// User data is of a form, or says something, that is not taken.
+    UserDataRefused,
+    /// User data would have set what the floor sets.
+    UserDataOverruled,
     HardeningException,
+    /// A setting of KubeVirt is missing or unsafe; the message has the line to set.
+    PlatformNotHardened,
     NotYetEnforced,
     /// What would make the network is not installed or not told to the operator.
     BackendMissing,

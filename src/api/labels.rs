@@ -25,8 +25,19 @@ pub const CLASSIFICATION: &str = "cloudfarm.dev/classification";
 /// Label with value [`FIELD_MANAGER`] on every object we made; our watches select on it.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
-/// Label on a VM's pod template: the VM's name, so that rules can select one VM.
+/// Label on a VM's pod template: the VM's name, so that rules can select one VM. Annotation on a disk: the VM that it was made
+/// for.
 pub const VM: &str = "cloudfarm.dev/vm";
+
+/// Label on what has no topology of its own (storage classes, snapshot classes, backup locations): the country its data is
+/// in, as the provider says.
+pub const COUNTRY: &str = "cloudfarm.dev/country";
+
+/// Label on a VirtualMachineSnapshot that the operator made by plan.
+pub const BACKUP: &str = "cloudfarm.dev/backup";
+
+/// Annotation on a backup: the time of the schedule that it was made for (RFC 3339).
+pub const DUE: &str = "cloudfarm.dev/due";
 
 /// Label prefix on a VM's pod template: `network.cloudfarm.dev/<network>: "true"` for each network it is attached to.
 pub const NETWORK_PREFIX: &str = "network.cloudfarm.dev/";
@@ -50,11 +61,35 @@ pub const LEGAL_HOLD: &str = "cloudfarm.dev/legal-hold";
 /// which cannot delete; asked for by admission and by the purge, which cannot write it.
 pub const PURGE_APPROVED: &str = "cloudfarm.dev/purge-approved";
 
+/// Annotation on a VM: the run strategy that its declaration asks for. A VM that is off in spite of it was stopped by hand.
+pub const RUN_STRATEGY: &str = "cloudfarm.dev/run-strategy";
+
+/// Annotation on a tenant's quota: CPUs of the contract, which its limit is above.
+pub const CONTRACTED_VCPUS: &str = "cloudfarm.dev/contracted-vcpus";
+
+/// Annotation on a tenant's quota: memory of the contract, which its limit is above.
+pub const CONTRACTED_MEMORY: &str = "cloudfarm.dev/contracted-memory";
+
+/// Annotation on a tenant's quota: storage of the contract, which its limit is above.
+pub const CONTRACTED_STORAGE: &str = "cloudfarm.dev/contracted-storage";
+
+/// Label, and key of a taint, of a node that is one customer's own: the name of its pool. Kubelets cannot write it.
+pub const NODE_POOL: &str = "node-restriction.kubernetes.io/cloudfarm-pool";
+
 /// Label: may be deleted while the contract runs; admission asks for it. Written by a rolling purge before it deletes.
 pub const DISPOSABLE: &str = "cloudfarm.dev/disposable";
 
 /// Annotation on a disk that no VM declares any more: since when (RFC 3339).
 pub const REMOVED_AT: &str = "cloudfarm.dev/removed-at";
+
+/// Annotation on a disk in whose place a VM has a claim that a restore made: that claim.
+pub const RESTORED_AS: &str = "cloudfarm.dev/restored-as";
+
+/// Annotation on a root disk that was cloned from a claim: the DataSource that pointed at that claim.
+pub const DATA_SOURCE: &str = "cloudfarm.dev/data-source";
+
+/// Annotation on a VM: what its generated guest data was made from, without anything of its content.
+pub const GUEST_DATA: &str = "cloudfarm.dev/guest-data";
 
 /// Label in a tenant's derived namespace: which period of `spec.logRetention` keeps the object (`audit`, `access`,
 /// `network`, `notices` or `evidence`).
@@ -81,6 +116,21 @@ pub const RETENTION_MANAGER: &str = "cloudfarm-retention";
 
 /// Label on a CronJob and its Jobs: the Retention it works for.
 pub const RETENTION: &str = "cloudfarm.dev/retention";
+
+/// Label on a ConfigMap in the images' namespace: what it records of an image, [`IMAGE_RESULT`] or [`IMAGE_EXCEPTION`].
+pub const IMAGE_RECORD: &str = "cloudfarm.dev/image-record";
+
+/// Value of [`IMAGE_RECORD`]: what a scan found.
+pub const IMAGE_RESULT: &str = "result";
+
+/// Value of [`IMAGE_RECORD`]: an image may be used in spite of that.
+pub const IMAGE_EXCEPTION: &str = "exception";
+
+/// Label with value `"true"` on Jobs that scan an image, and on their pods.
+pub const IMAGE_SCAN: &str = "cloudfarm.dev/image-scan";
+
+/// Annotation on such a Job: the digest of the image.
+pub const IMAGE: &str = "cloudfarm.dev/image";
 
 /// Prefixes of the label and annotation keys that we own on an object; everything else belongs to others.
 pub const OWNED_PREFIXES: [&str; 5] =

@@ -12,3 +12,4 @@ pub mod retention_status;
 pub mod tenant;
 pub mod tenant_machine;
 pub mod tenant_network;
+pub mod tenant_watched;

@@ -23,6 +23,9 @@ enum Family {
 }
 
 const NANOS: i128 = 1_000_000_000;
+
+/// The API server caps every quantity there; sums and shares of what is capped stay far inside of the type.
+const MOST: i128 = i64::MAX as i128 * NANOS;
 const BINARY: [(&str, u32); 6] = [("Ki", 10), ("Mi", 20), ("Gi", 30), ("Ti", 40), ("Pi", 50), ("Ei", 60)];
 const DECIMAL: [(&str, i32); 10] =
     [("n", -9), ("u", -6), ("m", -3), ("", 0), ("k", 3), ("M", 6), ("G", 9), ("T", 12), ("P", 15), ("E", 18)];
@@ -88,6 +91,7 @@ impl FromStr for Quantity {
         let (family, power_of_two, power_of_ten) = suffix_value(suffix).ok_or_else(wrong)?;
         let mantissa = mantissa.checked_mul(1 << power_of_two).ok_or_else(wrong)?;
         let nanos = scaled(mantissa, power_of_ten - scale + 9).ok_or_else(wrong)?;
+        let nanos = nanos.min(MOST);
         Ok(Self { nanos: if negative { -nanos } else { nanos }, family })
     }
 }
@@ -165,6 +169,14 @@ mod tests {
         for (written, stored) in cases {
             assert_eq!(written.parse::<Quantity>().unwrap().to_string(), stored, "{written}");
         }
+    }
+
+    #[test]
+    fn a_quantity_beyond_what_the_api_server_holds_is_capped() {
+        for written in ["99999999999E", "9223372036854775808", "8Ei"] {
+            assert_eq!(written.parse::<Quantity>().unwrap().nanos(), MOST, "{written}");
+        }
+        assert_eq!("-99E".parse::<Quantity>().unwrap().nanos(), -MOST);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::condition::conditions_schema;
 pub use super::tenant_machine::*;
+pub use super::tenant_watched::*;
 
 /// What the provider declares for one customer.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -287,14 +288,16 @@ pub struct LocalPassword {
 pub struct Isolation {
     #[serde(default)]
     pub level: IsolationLevel,
-    /// The customer's own machines, for level Physical.
+    /// The customer's own machines, for level Physical: nodes with the label node-restriction.kubernetes.io/cloudfarm-pool of
+    /// this value. No other tenant's VM runs there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub node_pool: Option<String>,
-    /// Whole CPUs for this customer.
+    /// Whole CPUs for this customer's VMs: each virtual CPU has one of the node's to itself. Needs nodes whose kubelet has
+    /// cpuManagerPolicy static, which KubeVirt labels kubevirt.io/cpumanager=true.
     #[serde(default, rename = "dedicatedCPU")]
     pub dedicated_cpu: bool,
-    /// Encrypted guest memory.
+    /// Encrypted guest memory. Such a VM does not move while it runs.
     #[serde(default)]
     pub confidential: Confidential,
 }
@@ -334,7 +337,7 @@ pub struct Residency {
     /// Storage classes the disks may use; the first is the default.
     #[schemars(length(min = 1, max = 10), inner(length(min = 1, max = 63)), extend("x-kubernetes-list-type" = "set"))]
     pub storage_class_names: Vec<String>,
-    /// Where backups may be.
+    /// Name of the one BackupStorageLocation, labelled as in the country, that Velero brings backups to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub backup_location: Option<String>,
@@ -403,6 +406,8 @@ pub enum CapacityBasis {
 pub struct Backup {
     #[serde(default)]
     pub enabled: bool,
+    /// `Snapshot`: a VirtualMachineSnapshot of each VM, in the cluster. `VeleroCSI`, in the Tenant's own plan alone: Velero
+    /// carries the volumes of all its VMs to `residency.backupLocation`.
     #[serde(default)]
     pub method: BackupMethod,
     /// Cron expression, five fields, in Asia/Tokyo.
@@ -534,9 +539,20 @@ pub struct TenantStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["resource"]))]
     pub capacity: Vec<CapacityRow>,
+    /// When a resource filled up beyond the threshold, the latest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub capacity_history: Vec<CapacityCrossing>,
     /// The fullest resource, such as 75%.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity_summary: Option<String>,
+    /// The VMs that are backed up by plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["vm"]))]
+    pub backups: Vec<BackupRow>,
+    /// Where the data is, as far as it is not known to be in the country.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub residency: Option<ResidencyStatus>,
     /// The instant at which the contract is over: the day after endDate, 00:00 in Japan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contract_ends_at: Option<Time>,
@@ -572,18 +588,4 @@ pub struct MachineCounts {
     pub withheld: i64,
     /// With a hardening exception or a weaker profile than Strict.
     pub non_compliant: i64,
-}
-
-/// One resource of the contract.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct CapacityRow {
-    /// vcpus, memory, storage or instances.
-    #[schemars(length(max = 32))]
-    pub resource: String,
-    pub contracted: String,
-    /// Sum over the VMs that are made.
-    pub allocated: String,
-    /// Allocated in percent of contracted, rounded down.
-    pub percent: i64,
 }

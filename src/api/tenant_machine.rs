@@ -41,13 +41,15 @@ pub struct Machine {
     /// TenantNetworks of the same tenant that the VM is attached to.
     #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub networks: Vec<Attachment>,
-    /// Secrets in cf-<tenant> with SSH public keys.
+    /// Secrets in cf-<tenant> with SSH public keys, for Linux.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 8), inner(length(min = 1, max = 63)), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(max = 8), inner(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")), extend("x-kubernetes-list-type" = "set"))]
     pub ssh_key_secrets: Vec<String>,
-    /// Secret in cf-<tenant> with the key userdata (cloud-init).
+    /// Secret in cf-<tenant> with the key userdata: one cloud-config (first line #cloud-config) or one script (first line
+    /// #!) of at most 512 KiB, for Linux. The floor (time zone, NTP, key-only SSH, guest agent) comes after it; GuestFloor
+    /// names what of it the floor overrules. A change of the Secret is noticed within half an hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub user_data_secret: Option<String>,
     /// The customer's own label for this VM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -116,11 +118,12 @@ pub struct RegistryImage {
 #[serde(rename_all = "camelCase")]
 pub struct Disk {
     #[schemars(length(min = 1, max = 20), regex(pattern = "^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
-    #[x_kube(validation = Rule::new("self != 'cloudinit'").message("a disk cannot be called cloudinit: that is the disk with the user data"))]
+    #[x_kube(validation = Rule::new("!(self in ['cloudinit', 'sysprep'])").message("a disk cannot be called cloudinit or sysprep: that is the disk with what the guest starts from"))]
     pub name: String,
-    /// Size, such as 40Gi.
+    /// Size, such as 40Gi. It may grow; it never shrinks.
     #[schemars(length(min = 1, max = 20))]
     #[x_kube(validation = Rule::new("isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))").message("disk size must be a quantity above 0, such as 40Gi"))]
+    #[x_kube(validation = Rule::new("!isQuantity(self) || !isQuantity(oldSelf) || quantity(self).compareTo(quantity(oldSelf)) >= 0").message("a disk never shrinks; write the size it has, or a bigger one"))]
     pub size: String,
     /// One of residency.storageClassNames; the first of them when it is not written.
     #[serde(default, skip_serializing_if = "Option::is_none")]

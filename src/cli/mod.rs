@@ -3,7 +3,9 @@
 mod check;
 mod connection;
 mod probe;
+mod restore;
 mod retention;
+mod scan;
 pub mod signing_key;
 mod verify;
 
@@ -36,7 +38,7 @@ pub mod exit {
     /// The cluster cannot be reached, or the operator lost a watch. (2 is clap's: wrong usage.)
     pub const CLUSTER: u8 = 3;
     /// A purge was refused and nothing was deleted; or the API server refused a person's change, and nothing changed.
-    /// Or a check of a tenant failed.
+    /// Or a VM was not brought back. Or a check of a tenant failed.
     pub const REFUSED: u8 = 4;
     /// No check of a tenant failed, and not every one could be judged.
     pub const UNKNOWN: u8 = 5;
@@ -87,10 +89,14 @@ enum Command {
     Verify(verify::Verify),
     /// Look at what a Retention will erase, hold it, release it, approve it
     Retention(retention::Retention),
+    /// Bring a VM back from one of its backups by plan
+    Restore(restore::Restore),
     /// Ask the Multi-Tenancy Benchmark of one live tenant, and store nothing
     Check(check::Check),
     /// Send packets between the probe's pods, as those pods do it
     Probe(probe::Probe),
+    /// Scan an image for malware and record what was found, as the Jobs in cloudfarm-images do it
+    Scan(scan::Scan),
     /// Print a Secret with a fresh key that signs erasure certificates
     SigningKey,
 }
@@ -196,8 +202,10 @@ impl Cli {
             Command::Purge(purge) => Box::pin(purge.run()).await,
             Command::Verify(verify) => verify.run(),
             Command::Retention(retention) => Box::pin(retention.run()).await,
+            Command::Restore(restore) => Box::pin(restore.run()).await,
             Command::Check(check) => Box::pin(check.run()).await,
             Command::Probe(probe) => Box::pin(probe.run()).await,
+            Command::Scan(scan) => Box::pin(scan.run()).await,
             Command::SigningKey => signing_key::run(),
         }
     }

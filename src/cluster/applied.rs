@@ -17,6 +17,8 @@ pub struct Applied {
     pub observed: BTreeMap<Reference, Observation>,
     /// What could not be done.
     pub faults: Vec<Fault>,
+    /// Scans of images that could not be ordered, each with why.
+    pub unordered: Vec<String>,
 }
 
 /// One object that could not be brought to its desired state.
@@ -35,8 +37,10 @@ pub enum Cause {
     Foreign,
     /// The API server or an admission policy refused it; it is tried again when something changes, and slowly.
     Refused,
-    /// No usable answer (timeout, 5xx, conflict): tried again with back-off.
+    /// No usable answer (timeout, 5xx): tried again with back-off.
     Unanswered,
+    /// Somebody wrote it between our look and our write, which expected what was seen: looked at again with back-off.
+    Changed,
     /// The object's kind is not installed or not watched yet; it follows when it appears.
     Waiting,
 }
@@ -66,7 +70,7 @@ impl Fault {
             (Cause::Foreign, _) => Reason::ForeignObject,
             (Cause::Refused, _) => Reason::Refused,
             (Cause::Unanswered, _) => Reason::ApiError,
-            (Cause::Waiting, _) => Reason::Progressing,
+            (Cause::Changed | Cause::Waiting, _) => Reason::Progressing,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! - a stage starts only when every wall of the stages before it is observed as wanted (I3);
 //! - an object that is as wanted costs no call (I4);
 //! - something of that name that is not ours is never touched (I1);
+//! - what was decided by the object itself is written over exactly that (I11);
 //! - one object that cannot be written does not stop its siblings (I14).
 
 use std::time::Duration;
@@ -12,11 +13,15 @@ use futures::{FutureExt, StreamExt, stream};
 
 use super::applied::{Applied, Cause, Fault};
 use super::object::{Claim, Desired, DesiredObject, Facts, Kind, LeaseWrite, Observation, Owner, OwnerKind, Reference};
+use super::observed::same_content;
 use super::write::WriteError;
 use super::{Cluster, prune};
 
 /// How long a pass waits for the quota controller before it leaves the workloads to the next pass.
 const QUOTA_PATIENCE: Duration = Duration::from_secs(3);
+
+/// What is said of an object that somebody wrote between our look and our write.
+const CHANGED: &str = "was changed meanwhile and is looked at again";
 
 /// Writes of one declaration in parallel within a stage.
 const PARALLEL: usize = 8;
@@ -44,7 +49,13 @@ impl Cluster {
     }
 
     async fn apply_all(&self, owner: &Owner, objects: &[DesiredObject], applied: &mut Applied) {
-        let writes: Vec<_> = objects.iter().map(|object| self.bring(owner, object).boxed()).collect();
+        let (waiting, objects): (Vec<_>, Vec<_>) = objects.iter().partition(|object| waits(object, applied));
+        applied.faults.extend(waiting.into_iter().map(|object| Fault {
+            reference: object.reference.clone(),
+            cause: Cause::Waiting,
+            message: "waits for what it needs before it".into(),
+        }));
+        let writes: Vec<_> = objects.into_iter().map(|object| self.bring(owner, object).boxed()).collect();
         let outcomes: Vec<Outcome> = stream::iter(writes).buffer_unordered(PARALLEL).collect().await;
         for outcome in outcomes {
             match outcome {
@@ -104,7 +115,7 @@ impl Cluster {
             match self.writer.claim(on, fields).await {
                 Ok(observation) => {
                     applied.written += 1;
-                    self.observed.see(observation);
+                    self.observed.claimed(observation);
                 }
                 // It went meanwhile; there is nothing left to claim.
                 Err(WriteError::NotFound(_)) => {}
@@ -134,7 +145,11 @@ impl Cluster {
     async fn bring(&self, owner: &Owner, object: &DesiredObject) -> Outcome {
         let reference = &object.reference;
         if !self.installed(reference.kind) {
-            return obstacle(reference, Cause::Waiting, "its kind is not installed in this cluster");
+            return obstacle(
+                reference,
+                Cause::Waiting,
+                "its kind is not installed in this cluster, or was not listed yet",
+            );
         }
         match self.observed.get(reference) {
             None => self.create(owner, object).await,
@@ -164,7 +179,13 @@ impl Cluster {
             self.observed.see(seen.clone());
             return Outcome::There(seen);
         }
-        match self.writer.update(reference, &seen.uid, &object.body).await {
+        let written = match &object.decided_by {
+            None => self.writer.update(reference, &seen.uid, &object.body).await,
+            Some(known) if same_content(known, &seen) => self.writer.take_over(&seen, &object.body).await,
+            // The watch that told of it makes the next pass.
+            Some(_) => return obstacle(reference, Cause::Waiting, CHANGED),
+        };
+        match written {
             Ok(observation) => self.written(object, observation),
             Err(error) => Outcome::Fault(failed(reference, &error)),
         }
@@ -208,6 +229,11 @@ fn foreign(owner: &Owner, seen: &Observation) -> Option<String> {
     Some(format!("{} exists and was not made by cloudfarm for {owner_word}; delete or rename it", seen.reference))
 }
 
+/// What it needs could not be brought to its state.
+fn waits(object: &DesiredObject, applied: &Applied) -> bool {
+    object.after.as_ref().is_some_and(|needed| applied.faults.iter().any(|fault| fault.reference == *needed))
+}
+
 /// Kinds of which a tenant's quota says how many there may be: until it counts, the API server refuses them.
 fn is_counted(kind: Kind) -> bool {
     matches!(kind, Kind::DataVolume | Kind::VirtualMachine | Kind::Service)
@@ -229,11 +255,15 @@ fn is_wall(kind: Kind) -> bool {
         | Kind::Service
         | Kind::Certificate
         | Kind::DataVolume
+        | Kind::PersistentVolumeClaim
         | Kind::VirtualMachine
+        | Kind::VirtualMachineSnapshot
+        | Kind::Schedule
         | Kind::CronJob
         | Kind::ConfigMap
         | Kind::Retention
-        | Kind::Lease => false,
+        | Kind::Lease
+        | Kind::Secret => false,
     }
 }
 
@@ -242,17 +272,19 @@ fn obstacle(reference: &Reference, cause: Cause, message: impl Into<String>) -> 
 }
 
 fn failed(reference: &Reference, error: &WriteError) -> Fault {
-    let cause = match error {
-        WriteError::Refused(_) => Cause::Refused,
-        WriteError::NotFound(_) | WriteError::Unexpected(_) | WriteError::Unanswered(_) => Cause::Unanswered,
+    let (cause, message) = match error {
+        WriteError::Refused(said) => (Cause::Refused, said.clone()),
+        // Every write says what it expects to find, so this is nobody's mistake.
+        WriteError::Unexpected(_) => (Cause::Changed, CHANGED.to_owned()),
+        WriteError::NotFound(said) | WriteError::Unanswered(said) => (Cause::Unanswered, said.clone()),
     };
-    Fault { reference: reference.clone(), cause, message: error.to_string() }
+    Fault { reference: reference.clone(), cause, message }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::object::{Digest, Facts, OwnerKind};
+    use crate::cluster::object::{Digest, Facts, OwnerKind, Stage};
 
     fn owner() -> Owner {
         Owner {
@@ -279,6 +311,11 @@ mod tests {
         }
     }
 
+    fn ours(version: &str) -> Observation {
+        let seen = seen(Kind::RoleBinding, "plum", "Tenant/plum", true);
+        Observation { resource_version: version.into(), ..seen }
+    }
+
     #[test]
     fn only_what_was_made_for_this_declaration_or_handed_to_it_may_be_touched() {
         let cases = [
@@ -299,11 +336,70 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_needs_something_that_could_not_be_made_is_not_written_and_its_siblings_are() {
+        let reference =
+            |kind: Kind, name: &str| Reference { kind, namespace: Some("cf-plum".into()), name: name.into() };
+        let object = |kind: Kind, name: &str| DesiredObject {
+            reference: reference(kind, name),
+            body: serde_json::json!({"metadata": {"name": name}}),
+            digest: Digest::of(&serde_json::Value::Null),
+            after: None,
+            decided_by: None,
+        };
+        let (cluster, asked) = crate::cluster::asked::cluster();
+        // Its kind is not installed here.
+        let needed = object(Kind::Certificate, "needed");
+        let needs = object(Kind::RoleBinding, "needs").after(needed.reference.clone());
+        let stages =
+            vec![Stage { objects: vec![needed] }, Stage { objects: vec![needs, object(Kind::RoleBinding, "free")] }];
+        let applied = cluster.apply(&Desired::only(owner(), stages)).await;
+        let asked = asked.lock().unwrap();
+        assert!(asked.iter().all(|line| line.contains("/rolebindings/free")), "{asked:?}");
+        let waits = applied.faults.iter().find(|fault| fault.reference == reference(Kind::RoleBinding, "needs"));
+        assert_eq!(waits.map(|fault| fault.cause), Some(Cause::Waiting));
+    }
+
+    #[tokio::test]
+    async fn what_was_decided_by_the_object_itself_is_not_written_over_what_somebody_made_of_it_since() {
+        let halted = Observation { facts: Facts::RoleBinding { subjects: 1 }, ..ours("7") };
+        let object = DesiredObject {
+            reference: halted.reference.clone(),
+            body: serde_json::json!({"metadata": {"name": "x"}}),
+            digest: Digest::of(&serde_json::json!("wanted")),
+            after: None,
+            decided_by: None,
+        };
+        let object = object.decided_by(Some(&halted));
+        let (cluster, asked) = crate::cluster::asked::cluster();
+        let by_somebody = Observation { facts: Facts::RoleBinding { subjects: 2 }, ..ours("8") };
+        let outcome = cluster.keep_or_update(&owner(), &object, by_somebody).await;
+        assert!(matches!(outcome, Outcome::Fault(fault) if fault.cause == Cause::Waiting));
+        assert!(asked.lock().unwrap().is_empty());
+        // The same again, a version later: written exactly over that version.
+        let later = Observation { resource_version: "9".into(), ..halted };
+        cluster.keep_or_update(&owner(), &object, later).await;
+        let asked = asked.lock().unwrap();
+        assert!(asked[0].ends_with(r#"{"metadata":{"name":"x","resourceVersion":"9","uid":"1"}}"#), "{asked:?}");
+    }
+
+    #[test]
+    fn a_conflict_is_no_error_of_the_api_servers_and_is_tried_again() {
+        let fault = failed(&ours("7").reference, &WriteError::Unexpected("the object has been modified".into()));
+        assert_eq!((fault.cause, fault.message.as_str()), (Cause::Changed, CHANGED));
+        let verdict = fault.verdict(crate::api::condition::ConditionType::Ready);
+        assert_eq!(verdict.reason, crate::api::condition::Reason::Progressing);
+        let fault = failed(&ours("7").reference, &WriteError::Unanswered("503".into()));
+        assert_eq!((fault.cause, fault.message.as_str()), (Cause::Unanswered, "503"));
+    }
+
+    #[tokio::test]
     async fn a_vlan_id_is_taken_only_where_nobody_has_it_or_exactly_as_it_was_seen() {
         let lease = |name: &str| DesiredObject {
             reference: Reference { kind: Kind::Lease, namespace: Some("cloudfarm-system".into()), name: name.into() },
             body: serde_json::json!({"metadata": {"name": name}}),
             digest: Digest::of(&serde_json::Value::Null),
+            after: None,
+            decided_by: None,
         };
         let mut free = seen(Kind::Lease, "plum", "TenantNetwork/dmz", true);
         free.reference = lease("vlan-7").reference;

@@ -2,7 +2,9 @@
 
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{ConfigMap, LimitRange, Namespace, ResourceQuota, Service};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, LimitRange, Namespace, PersistentVolumeClaim, ResourceQuota, Secret, Service,
+};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use serde_json::Value;
@@ -15,7 +17,9 @@ use crate::foreign::data_volume::DataVolume;
 use crate::foreign::multi_network_policy::MultiNetworkPolicy;
 use crate::foreign::network_attachment_definition::NetworkAttachmentDefinition;
 use crate::foreign::user_defined_network::{ClusterUserDefinedNetwork, UserDefinedNetwork};
+use crate::foreign::velero::Schedule;
 use crate::foreign::virtual_machine::VirtualMachine;
+use crate::foreign::virtual_machine_snapshot::VirtualMachineSnapshot;
 
 impl Kind {
     /// Reduces an object of this kind.
@@ -30,7 +34,10 @@ impl Kind {
             Self::NetworkPolicy => reduce::<NetworkPolicy>(value),
             Self::RoleBinding => reduce::<RoleBinding>(value),
             Self::DataVolume => reduce::<DataVolume>(value),
+            Self::PersistentVolumeClaim => reduce::<PersistentVolumeClaim>(value),
             Self::VirtualMachine => reduce::<VirtualMachine>(value),
+            Self::VirtualMachineSnapshot => reduce::<VirtualMachineSnapshot>(value),
+            Self::Schedule => reduce::<Schedule>(value),
             Self::CronJob => reduce::<CronJob>(value),
             Self::ConfigMap => reduce::<ConfigMap>(value),
             Self::Retention => reduce::<Retention>(value),
@@ -42,6 +49,7 @@ impl Kind {
             Self::Service => reduce::<Service>(value),
             Self::Certificate => reduce::<Certificate>(value),
             Self::Lease => reduce::<Lease>(value),
+            Self::Secret => reduce::<Secret>(value),
         }
     }
 }

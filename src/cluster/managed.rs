@@ -2,15 +2,16 @@
 
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{ConfigMap, LimitRange, Namespace, ResourceQuota, Service};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, LimitRange, Namespace, PersistentVolumeClaim, ResourceQuota, Secret, Service,
+};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as ApiQuantity;
 use serde_json::{Value, json};
 
-use super::object::{Facts, Kind, Managed, Usage};
+use super::object::{Facts, Kind, Managed};
 use crate::api::labels;
-use crate::api::quantity::Quantity;
 
 /// Workloads that a quota has to count before they can be made.
 const COUNTED: [&str; 2] = ["count/virtualmachines.kubevirt.io", "count/datavolumes.cdi.kubevirt.io"];
@@ -41,22 +42,28 @@ impl Managed for ResourceQuota {
         let used = status.used.unwrap_or_default();
         let limits = self.spec.as_ref().and_then(|spec| spec.hard.as_ref());
         let counted = COUNTED.iter().all(|resource| used.contains_key(*resource));
-        let share = |resource: &str| share(used.get(resource)?, limits?.get(resource)?);
-        let usage = Usage {
-            vcpus: share("requests.cpu"),
-            memory: share("requests.memory"),
-            storage: share("requests.storage"),
-            instances: share(COUNTED[0]),
-        };
-        Facts::ResourceQuota { counting: counted && status.hard.as_ref() == limits, usage }
+        Facts::ResourceQuota { counting: counted && status.hard.as_ref() == limits }
     }
 }
 
-/// Thousandths of what is allowed.
-fn share(used: &ApiQuantity, allowed: &ApiQuantity) -> Option<u32> {
-    let nanos = |quantity: &ApiQuantity| quantity.0.parse::<Quantity>().ok().map(Quantity::nanos);
-    let allowed = nanos(allowed).filter(|allowed| *allowed > 0)?;
-    u32::try_from(nanos(used)? * 1000 / allowed).ok()
+impl Managed for PersistentVolumeClaim {
+    const KIND: Kind = Kind::PersistentVolumeClaim;
+    // Nothing: CDI makes it, from the DataVolume's labels and annotations.
+    fn owned(&self) -> Value {
+        Value::Null
+    }
+    fn facts(&self) -> Facts {
+        let storage =
+            |all: Option<&std::collections::BTreeMap<String, ApiQuantity>>| Some(all?.get("storage")?.0.clone());
+        let resources = self.spec.as_ref().and_then(|spec| spec.resources.as_ref());
+        let status = self.status.as_ref();
+        Facts::PersistentVolumeClaim {
+            requested: storage(resources.and_then(|resources| resources.requests.as_ref())),
+            capacity: storage(status.and_then(|status| status.capacity.as_ref())),
+            bound: status.and_then(|status| status.phase.as_deref()) == Some("Bound"),
+            removed_at: self.metadata.annotations.as_ref().and_then(|all| all.get(labels::REMOVED_AT)).cloned(),
+        }
+    }
 }
 
 impl Managed for LimitRange {
@@ -141,18 +148,15 @@ impl Managed for Lease {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Keys of a Secret that a guest starts from, as KubeVirt wants them: cloud-init's and Windows' answer file.
+pub const GUEST_KEYS: [&str; 2] = ["userdata", "unattend.xml"];
 
-    #[test]
-    fn a_share_is_told_in_thousandths_rounded_down_and_not_at_all_where_nothing_is_allowed() {
-        let of = |used: &str, allowed: &str| share(&ApiQuantity(used.into()), &ApiQuantity(allowed.into()));
-        assert_eq!(of("1500m", "2"), Some(750));
-        assert_eq!(of("29489m", "32"), Some(921));
-        assert_eq!(of("29Gi", "32Gi"), Some(906));
-        assert_eq!(of("3", "2"), Some(1500), "a contract that shrank below what is there");
-        assert_eq!(of("1", "0"), None);
-        assert_eq!(of("much", "2"), None);
+impl Managed for Secret {
+    const KIND: Kind = Kind::Secret;
+    // Only what we write: a key that somebody adds is theirs, and is handed to no guest.
+    fn owned(&self) -> Value {
+        let data = self.data.clone().unwrap_or_default();
+        let ours = data.into_iter().filter(|(key, _)| GUEST_KEYS.contains(&key.as_str()));
+        json!({"type": self.type_, "data": ours.collect::<std::collections::BTreeMap<_, _>>()})
     }
 }

@@ -6,10 +6,9 @@
 //! way the API server stores them (defaults filled in, quantities canonical); `tests/apiserver.rs` applies every
 //! kind, reads it back and compares.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::api::ApiResource;
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
@@ -18,7 +17,12 @@ use serde_json::{Map, Value, json};
 
 pub use super::desired::{Claim, Desired, LeaseWrite, Stage};
 pub use super::digest::Digest;
+pub use super::machine::{Attached, Trouble};
+pub use super::owner::{Owner, OwnerKind};
 use crate::api::{home, labels};
+use crate::foreign::data_volume::Made;
+use crate::foreign::restored::Restored;
+use crate::foreign::virtual_machine_snapshot::Backup;
 
 /// The kinds of object that we make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,7 +33,13 @@ pub enum Kind {
     NetworkPolicy,
     RoleBinding,
     DataVolume,
+    /// CDI makes it for a DataVolume; only its size is ever asked for.
+    PersistentVolumeClaim,
     VirtualMachine,
+    /// A backup by plan. It holds data: made, marked, never pruned.
+    VirtualMachineSnapshot,
+    /// Velero's: in its namespace, by which it backs a tenant's up.
+    Schedule,
     CronJob,
     ConfigMap,
     Retention,
@@ -42,18 +52,23 @@ pub enum Kind {
     Certificate,
     /// Keeps a VLAN id for one network.
     Lease,
+    /// What a guest starts with. Never listed or watched (I12): read by name, inside tenants' namespaces.
+    Secret,
 }
 
 impl Kind {
     /// All of them, in the order in which a human reads them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 22] = [
         Self::Namespace,
         Self::ResourceQuota,
         Self::LimitRange,
         Self::NetworkPolicy,
         Self::RoleBinding,
         Self::DataVolume,
+        Self::PersistentVolumeClaim,
         Self::VirtualMachine,
+        Self::VirtualMachineSnapshot,
+        Self::Schedule,
         Self::CronJob,
         Self::ConfigMap,
         Self::Retention,
@@ -65,6 +80,7 @@ impl Kind {
         Self::Service,
         Self::Certificate,
         Self::Lease,
+        Self::Secret,
     ];
 
     /// Group, version, kind and plural, as discovery would tell.
@@ -77,7 +93,12 @@ impl Kind {
             Self::NetworkPolicy => ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
             Self::RoleBinding => ("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
             Self::DataVolume => ("cdi.kubevirt.io", "v1beta1", "DataVolume", "datavolumes"),
+            Self::PersistentVolumeClaim => ("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
             Self::VirtualMachine => ("kubevirt.io", "v1", "VirtualMachine", "virtualmachines"),
+            Self::VirtualMachineSnapshot => {
+                ("snapshot.kubevirt.io", "v1beta1", "VirtualMachineSnapshot", "virtualmachinesnapshots")
+            }
+            Self::Schedule => ("velero.io", "v1", "Schedule", "schedules"),
             Self::CronJob => ("batch", "v1", "CronJob", "cronjobs"),
             Self::ConfigMap => ("", "v1", "ConfigMap", "configmaps"),
             Self::Retention => (labels::GROUP, "v1alpha1", "Retention", "retentions"),
@@ -95,6 +116,7 @@ impl Kind {
             Self::Service => ("", "v1", "Service", "services"),
             Self::Certificate => ("cert-manager.io", "v1", "Certificate", "certificates"),
             Self::Lease => ("coordination.k8s.io", "v1", "Lease", "leases"),
+            Self::Secret => ("", "v1", "Secret", "secrets"),
         };
         let gvk = kube::core::GroupVersionKind::gvk(group, version, kind);
         ApiResource::from_gvk_with_plural(&gvk, plural)
@@ -106,6 +128,8 @@ impl Kind {
         match self {
             Self::DataVolume => Some("datavolumes.cdi.kubevirt.io"),
             Self::VirtualMachine => Some("virtualmachines.kubevirt.io"),
+            Self::VirtualMachineSnapshot => Some("virtualmachinesnapshots.snapshot.kubevirt.io"),
+            Self::Schedule => Some("schedules.velero.io"),
             Self::ClusterNetworkPolicy => Some("clusternetworkpolicies.policy.networking.k8s.io"),
             Self::MultiNetworkPolicy => Some("multi-networkpolicies.k8s.cni.cncf.io"),
             Self::NetworkAttachmentDefinition => Some("network-attachment-definitions.k8s.cni.cncf.io"),
@@ -114,6 +138,12 @@ impl Kind {
             Self::Certificate => Some("certificates.cert-manager.io"),
             _ => None,
         }
+    }
+
+    /// Is everything of this kind shown by a watch? What is not is known only from our own reads and writes.
+    #[must_use]
+    pub fn watched(self) -> bool {
+        self != Self::Secret
     }
 
     /// May an object of this kind be deleted because its declaration no longer wants it? Never where it holds data
@@ -130,13 +160,19 @@ impl Kind {
             | Self::UserDefinedNetwork
             | Self::ClusterUserDefinedNetwork
             | Self::Service
-            | Self::Certificate => true,
+            | Self::Certificate
+            // What it has made stays till its own end.
+            | Self::Schedule
+            // A copy of what the customer keeps elsewhere.
+            | Self::Secret => true,
             // The wall between tenants goes with the last of the data: it is a purge's.
             Self::ClusterNetworkPolicy
             | Self::Namespace
             | Self::ResourceQuota
             | Self::LimitRange
             | Self::DataVolume
+            | Self::PersistentVolumeClaim
+            | Self::VirtualMachineSnapshot
             | Self::ConfigMap
             | Self::Retention
             // An id stays taken until its network is gone, and then for the quarantine.
@@ -157,7 +193,7 @@ pub struct Reference {
 impl Reference {
     /// The tenant in whose home the object lies, told by where it is and not by what is written on it: customers'
     /// namespaces and cluster-wide walls are `cf-<tenant>`, derived namespaces `cfd-<tenant>`, purge CronJobs
-    /// `cf-purge-<tenant>`, purge records `cf-record-<tenant>.<uid>`, cluster-wide networks `cf-<tenant>.<network>`.
+    /// `cf-purge-<tenant>`, purge records `cf-record-<tenant>.<uid>`, cluster-wide networks `cf-<tenant>.<network>`, Velero's Schedules `cf-<tenant>`.
     /// Anywhere else it is nobody's, whatever labels somebody copied onto it.
     #[must_use]
     pub fn home(&self) -> &str {
@@ -165,6 +201,7 @@ impl Reference {
             Kind::CronJob => home::of_purge_cron_job(&self.name),
             Kind::ConfigMap => home::of_purge_record(&self.name),
             Kind::ClusterUserDefinedNetwork => home::of_cluster_network(&self.name),
+            Kind::Schedule => home::of_customer_namespace(&self.name),
             _ => home::of_namespace(self.namespace.as_ref().unwrap_or(&self.name)),
         }
     }
@@ -175,66 +212,6 @@ impl fmt::Display for Reference {
         match &self.namespace {
             Some(namespace) => write!(f, "{:?} {namespace}/{}", self.kind, self.name),
             None => write!(f, "{:?} {}", self.kind, self.name),
-        }
-    }
-}
-
-/// The kind of declaration an object is made for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum OwnerKind {
-    Tenant,
-    TenantNetwork,
-    Retention,
-}
-
-/// The declaration that wants an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
-    pub kind: OwnerKind,
-    /// Namespace of the declaration, for namespaced kinds.
-    pub namespace: Option<String>,
-    pub name: String,
-    pub uid: String,
-    /// The tenant it all belongs to.
-    pub tenant: String,
-}
-
-impl Owner {
-    /// Metadata of an object made for this owner: name, our labels and the owner's annotations.
-    ///
-    /// An owner reference is set where nothing holds data or is a wall: on a TenantNetwork's policy and a Retention's
-    /// CronJob. The garbage collector takes them along even while the operator is down. Nothing is ever owned by a
-    /// Tenant (I8).
-    #[must_use]
-    pub fn metadata(&self, namespace: Option<&str>, name: impl Into<String>) -> ObjectMeta {
-        let owner_references = (self.kind != OwnerKind::Tenant).then(|| {
-            vec![OwnerReference {
-                api_version: format!("{}/v1alpha1", labels::GROUP),
-                kind: format!("{:?}", self.kind),
-                name: self.name.clone(),
-                uid: self.uid.clone(),
-                ..OwnerReference::default()
-            }]
-        });
-        ObjectMeta { owner_references, ..self.lasting_metadata(namespace, name) }
-    }
-
-    /// The same for an object that has to outlive its declaration: the garbage collector would take a filter away from
-    /// under a running VM.
-    #[must_use]
-    pub fn lasting_metadata(&self, namespace: Option<&str>, name: impl Into<String>) -> ObjectMeta {
-        ObjectMeta {
-            name: Some(name.into()),
-            namespace: namespace.map(str::to_owned),
-            labels: Some(BTreeMap::from([
-                (labels::MANAGED_BY.to_owned(), labels::FIELD_MANAGER.to_owned()),
-                (labels::TENANT.to_owned(), self.tenant.clone()),
-            ])),
-            annotations: Some(BTreeMap::from([
-                (labels::OWNER.to_owned(), format!("{:?}/{}", self.kind, self.name)),
-                (labels::OWNER_UID.to_owned(), self.uid.clone()),
-            ])),
-            ..ObjectMeta::default()
         }
     }
 }
@@ -264,61 +241,74 @@ pub enum Facts {
     Namespace { terminating: bool, hold: Option<String>, approved: Option<String> },
     /// A role binding: how many subjects it has.
     RoleBinding { subjects: usize },
-    /// A disk: since when no VM declares it.
-    DataVolume { removed_at: Option<String> },
+    /// A disk: since when no VM declares it, the size with which it was made, the VM that it was made for, the claim that a
+    /// restore put in its place, and what filled it.
+    DataVolume {
+        removed_at: Option<String>,
+        size: Option<String>,
+        vm: Option<String>,
+        restored: Option<String>,
+        made: Made,
+    },
+    /// A disk's claim: the size it asks for, the size it has, is there a volume behind it, and since when a restore's claim
+    /// is in no VM.
+    PersistentVolumeClaim {
+        requested: Option<String>,
+        capacity: Option<String>,
+        bound: bool,
+        removed_at: Option<String>,
+    },
     /// A quota: does the quota controller count what we are about to make, by the present limits? Before that the API
     /// server refuses it ("status unknown for quota").
-    ResourceQuota { counting: bool, usage: Usage },
+    ResourceQuota { counting: bool },
     /// A network that OVN-Kubernetes makes: does it say that the network is there, and what it says if not?
     Network { made: bool, message: String },
     /// A Service: the addresses it has outside, sorted.
     Service { addresses: Vec<String> },
     /// A certificate: does cert-manager say that it is there, and what it says if not?
     Certificate { issued: bool, message: String },
-    /// A VM: does KubeVirt say it is ready, its printable status, is it meant to be off, and where it is attached.
-    VirtualMachine { ready: bool, printable_status: String, halted: bool, networks: Attached },
+    /// A VM: does KubeVirt say it is ready, its printable status, is it meant to be off, the run strategy under which it is
+    /// off and stays so by itself, has it an instance, the run strategy in spite of which somebody has stopped it, what stands in its way, where it is attached, what its guest data was
+    /// made from, and what of it was brought back from a backup.
+    VirtualMachine {
+        ready: bool,
+        printable_status: String,
+        halted: bool,
+        idle: Option<String>,
+        live: bool,
+        stopped: Option<String>,
+        trouble: Option<Trouble>,
+        networks: Attached,
+        guest: Option<String>,
+        restored: Restored,
+    },
+    /// A backup by plan.
+    Backup(Backup),
+    /// Velero's Schedule: why Velero does not go by it.
+    Schedule { refused: Option<String> },
     /// A VLAN id's Lease: `<tenant>/<network>` that has it, if any may have it back, since when, and since when no more.
     Lease { holder: Option<String>, taken_at: Option<String>, released_at: Option<String> },
 }
 
-/// Where a VM is attached, as far as its object tells.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Attached {
-    /// TenantNetworks that its launcher pod is labelled with.
-    pub to: BTreeSet<String>,
-    /// What runs was started from an earlier declaration: it may still be attached to what that one named.
-    pub outdated: bool,
-}
-
-impl Facts {
-    /// Is the same said, as far as a status tells it? How full a quota is changes with every pod and is no reason for a
-    /// pass.
-    #[must_use]
-    pub fn same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::ResourceQuota { counting: one, .. }, Self::ResourceQuota { counting: other, .. }) => one == other,
-            _ => self == other,
-        }
-    }
-}
-
-/// How much of a tenant's quota is used, in thousandths, rounded down; `None` where the quota controller has not counted
-/// or nothing is allowed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    pub vcpus: Option<u32>,
-    pub memory: Option<u32>,
-    pub storage: Option<u32>,
-    pub instances: Option<u32>,
-}
-
 /// An object as we want it, with its fingerprint.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct DesiredObject {
     pub reference: Reference,
     /// The whole body of the server-side apply.
     pub body: Value,
     pub digest: Digest,
+    /// What has to be as wanted before this is written.
+    pub after: Option<Reference>,
+    /// The object itself as it was when this was decided, where that has a say in it: nothing is written over what
+    /// somebody changed since.
+    pub decided_by: Option<Box<Observation>>,
+}
+
+/// Without the body: it may hold what a customer keeps in a Secret (I9).
+impl fmt::Debug for DesiredObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.reference, self.digest)
+    }
 }
 
 impl DesiredObject {
@@ -332,7 +322,19 @@ impl DesiredObject {
             map.insert("apiVersion".into(), json!(K::api_version(&())));
             map.insert("kind".into(), json!(K::kind(&())));
         }
-        Self { reference: reference(object), body, digest: digest(object) }
+        Self { reference: reference(object), body, digest: digest(object), after: None, decided_by: None }
+    }
+
+    /// The same, written only once that object is as wanted.
+    #[must_use]
+    pub fn after(self, needed: Reference) -> Self {
+        Self { after: Some(needed), ..self }
+    }
+
+    /// The same, written only while the object is as it was observed; if it was not there, whatever it is by then.
+    #[must_use]
+    pub fn decided_by(self, observed: Option<&Observation>) -> Self {
+        Self { decided_by: observed.cloned().map(Box::new), ..self }
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::object::{Digest, Facts, Kind, Observation, Reference, Usage};
+use super::object::{Digest, Kind, Observation, Reference};
 
 /// Shared by all controllers; holds one entry per managed object, indexed by tenant.
 #[derive(Debug)]
@@ -76,6 +76,19 @@ impl ObservedStore {
             self.changes.send_replace(());
         }
         change
+    }
+
+    /// Takes in what the API server answered to a claim on an object. Whoever claims goes by what the object says next, so
+    /// that the watch is heard although it tells nothing new.
+    pub fn claimed(&self, observation: Observation) {
+        let mut state = self.write();
+        let epoch = state.epoch(observation.reference.kind);
+        let as_it_is = Some((observation.digest, observation.digest));
+        let change = state.insert(observation, epoch, as_it_is);
+        drop(state);
+        if change == Change::Changed {
+            self.changes.send_replace(());
+        }
     }
 
     /// Waits until an object is as `wanted` says, but no longer than `patience`.
@@ -220,20 +233,6 @@ impl ObservedStore {
         observed == desired || entry.answered == Some((desired, observed))
     }
 
-    /// How full every tenant's quota is, by tenant.
-    #[must_use]
-    pub fn usages(&self) -> BTreeMap<String, Usage> {
-        let usage = |facts: &Facts| match facts {
-            Facts::ResourceQuota { usage, .. } => Some(*usage),
-            _ => None,
-        };
-        let of = |objects: &BTreeMap<Reference, Entry>| {
-            objects.values().filter(|entry| entry.observation.ours).find_map(|entry| usage(&entry.observation.facts))
-        };
-        let state = self.read();
-        state.by_tenant.iter().filter_map(|(tenant, objects)| Some((tenant.clone(), of(objects)?))).collect()
-    }
-
     /// Number of objects known, for metrics.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -281,11 +280,12 @@ impl State {
 }
 
 /// Kinds that others than whoever writes them wait for: they learn by the watch. A namespace's networks and its Retention;
-/// the VMs that a network attaches; the networks that want the same VLAN id.
+/// the VMs that a network attaches; the networks that want the same VLAN id; the pass after the one that let a disk grow.
 fn others_look(kind: Kind) -> bool {
     matches!(
         kind,
         Kind::Namespace
+            | Kind::PersistentVolumeClaim
             | Kind::MultiNetworkPolicy
             | Kind::NetworkAttachmentDefinition
             | Kind::UserDefinedNetwork
@@ -294,10 +294,11 @@ fn others_look(kind: Kind) -> bool {
     )
 }
 
-fn same_content(one: &Observation, other: &Observation) -> bool {
+/// Is everything the same that a pass decides by?
+pub(super) fn same_content(one: &Observation, other: &Observation) -> bool {
     one.uid == other.uid
         && one.digest == other.digest
-        && one.facts.same(&other.facts)
+        && one.facts == other.facts
         && (&one.owner, &one.tenant, one.ours, one.deleting)
             == (&other.owner, &other.tenant, other.ours, other.deleting)
 }
@@ -314,6 +315,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::cluster::object::Facts;
 
     fn policy(version: u32, content: &str) -> Observation {
         Observation {
@@ -343,18 +345,17 @@ mod tests {
     }
 
     #[test]
-    fn how_full_a_quota_is_is_known_and_is_no_reason_for_a_pass() {
+    fn how_full_a_quota_is_is_no_reason_for_a_pass() {
         let store = ObservedStore::default();
-        let quota = |version: u32, counting: bool, used: u32| {
+        let quota = |version: u32, counting: bool| {
             let mut quota = policy(version, "quota");
             quota.reference = Reference { kind: Kind::ResourceQuota, name: "cloudfarm".into(), ..quota.reference };
-            quota.facts = Facts::ResourceQuota { counting, usage: Usage { vcpus: Some(used), ..Usage::default() } };
+            quota.facts = Facts::ResourceQuota { counting };
             quota
         };
-        assert_eq!(store.see(quota(1, true, 100)), Change::Changed);
-        assert_eq!(store.see(quota(2, true, 900)), Change::None);
-        assert_eq!(store.usages()["plum"].vcpus, Some(900));
-        assert_eq!(store.see(quota(3, false, 900)), Change::Changed);
+        assert_eq!(store.see(quota(1, true)), Change::Changed);
+        assert_eq!(store.see(quota(2, true)), Change::None);
+        assert_eq!(store.see(quota(3, false)), Change::Changed);
     }
 
     #[test]

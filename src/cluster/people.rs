@@ -1,9 +1,10 @@
-//! The changes that people make on a Retention by `cloudfarm retention`, one function each, with the rights and in the
-//! name of whoever is signed in. Each expects exactly the resource version that was shown to the person.
+//! The changes that people make by `cloudfarm retention` and `cloudfarm restore`, one function each, with the rights and in
+//! the name of whoever is signed in. A change of a Retention expects exactly the resource version that was shown to the person.
 //!
 //! | call | expects | sent as |
 //! |---|---|---|
 //! | [`Person::hold`], [`Person::release`], [`Person::approve`] | exactly this resource version | merge patch that carries it |
+//! | [`Person::restore`] | nothing of that name | create |
 //! | [`Person::signed_in`] | nothing; stores nothing | create of a SelfSubjectReview |
 
 use std::time::Duration;
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 use super::write::{WriteError, classify, unsendable};
 use crate::api::labels::PEOPLE_MANAGER;
 use crate::api::retention::{Approval, LegalHold, Retention};
+use crate::foreign::virtual_machine_restore::VirtualMachineRestore;
 
 /// No call may take longer than this.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
@@ -74,6 +76,16 @@ impl Person {
         let mut all: Vec<Value> = given.filter(|each| each["by"] != approval.by.as_str()).cloned().collect();
         all.push(json!(approval));
         self.change(on, json!({"approvals": all})).await
+    }
+
+    /// Asks KubeVirt to bring a VM back.
+    pub async fn restore(&self, restore: &VirtualMachineRestore) -> Result<VirtualMachineRestore, WriteError> {
+        let body = serde_json::to_vec(restore).map_err(unsendable)?;
+        let namespace = restore.namespace();
+        let request = Url::new(VirtualMachineRestore::url_path(&(), namespace.as_deref()))
+            .create(&PostParams { field_manager: Some(PEOPLE_MANAGER.into()), ..PostParams::default() }, body)
+            .map_err(unsendable)?;
+        self.call(request).await
     }
 
     async fn change(&self, on: &DynamicObject, spec: Value) -> Result<DynamicObject, WriteError> {

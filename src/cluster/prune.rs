@@ -12,8 +12,11 @@ use super::write::WriteError;
 use std::collections::BTreeSet;
 
 /// Workloads first, walls last.
-const ORDER: [Kind; 10] = [
+const ORDER: [Kind; 12] = [
     Kind::CronJob,
+    Kind::Schedule,
+    // Before the VM, by which alone it is found again after a restart.
+    Kind::Secret,
     Kind::VirtualMachine,
     Kind::RoleBinding,
     Kind::Service,
@@ -30,8 +33,8 @@ pub(super) async fn prune(cluster: &Cluster, desired: &Desired, applied: &mut Ap
     if unwanted.is_empty() {
         return;
     }
-    let doubtful = applied.faults.iter().any(|fault| fault.cause == Cause::Unanswered)
-        || ORDER.iter().any(|kind| cluster.installed(*kind) && !cluster.observed.complete(*kind));
+    let doubtful = applied.faults.iter().any(|fault| matches!(fault.cause, Cause::Unanswered | Cause::Changed))
+        || ORDER.iter().any(|kind| kind.watched() && cluster.installed(*kind) && !cluster.observed.complete(*kind));
     if doubtful {
         applied.faults.extend(unwanted.iter().map(|object| Fault {
             reference: object.reference.clone(),
@@ -45,6 +48,10 @@ pub(super) async fn prune(cluster: &Cluster, desired: &Desired, applied: &mut Ap
         for object in of_kind.iter().filter(|object| !object.deleting) {
             delete(cluster, object, applied).await;
         }
+        // A VM goes only after its Secret: nothing else tells that there is one.
+        if kind == Kind::Secret && of_kind.iter().any(|object| faulty(applied, object)) {
+            return;
+        }
         // The watch tells when the VMs are gone; only then do their walls follow.
         if kind == Kind::VirtualMachine && !of_kind.is_empty() {
             return;
@@ -52,9 +59,18 @@ pub(super) async fn prune(cluster: &Cluster, desired: &Desired, applied: &mut Ap
     }
 }
 
+fn faulty(applied: &Applied, object: &Observation) -> bool {
+    applied.faults.iter().any(|fault| fault.reference == object.reference)
+}
+
 async fn delete(cluster: &Cluster, object: &Observation, applied: &mut Applied) {
     match cluster.writer.delete(object).await {
-        Ok(()) | Err(WriteError::NotFound(_)) => applied.pruned += 1,
+        Ok(()) | Err(WriteError::NotFound(_)) => {
+            applied.pruned += 1;
+            if !object.reference.kind.watched() {
+                cluster.observed.forget(object);
+            }
+        }
         Err(error) => applied.faults.push(Fault {
             reference: object.reference.clone(),
             cause: Cause::Unanswered,
@@ -120,7 +136,10 @@ mod tests {
     }
 
     fn everything_listed(cluster: &Cluster, objects: &[Observation]) {
-        for kind in ORDER {
+        for unwatched in objects.iter().filter(|object| !object.reference.kind.watched()) {
+            cluster.observed.see(unwatched.clone());
+        }
+        for kind in ORDER.into_iter().filter(|kind| kind.watched()) {
             let of_kind = objects.iter().filter(|object| object.reference.kind == kind).cloned().collect();
             cluster.observed.replace(kind, of_kind);
         }
@@ -168,6 +187,22 @@ mod tests {
         }
         pass(&cluster).await;
         assert!(asked.lock().unwrap().is_empty(), "{asked:?}");
+    }
+
+    #[tokio::test]
+    async fn a_vm_goes_after_its_secret_which_nothing_else_tells_of() {
+        let (cluster, asked) = cluster();
+        cluster.set_installed(Kind::VirtualMachine, true);
+        let vm = seen(Kind::VirtualMachine, "vm", "Tenant/plum", "t-uid");
+        let secret = seen(Kind::Secret, "cloudfarm-guest-vm", "Tenant/plum", "t-uid");
+        everything_listed(&cluster, &[vm, secret.clone()]);
+        pass(&cluster).await;
+        let asked = asked.lock().unwrap();
+        assert!(
+            asked.len() == 2 && asked[0].contains("/secrets/") && asked[1].contains("/virtualmachines/"),
+            "{asked:?}"
+        );
+        assert!(cluster.observed.get(&secret.reference).is_none(), "no watch would tell that it is gone");
     }
 
     #[tokio::test]

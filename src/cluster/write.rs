@@ -10,6 +10,8 @@
 //! | [`Writer::claim`] | exactly this uid | server-side apply of a few fields, with the uid, by a manager of their own |
 //! | [`Writer::delete`] | exactly this uid and resource version | preconditions |
 //! | [`Writer::status`] | exactly this uid | server-side apply of the status with the uid |
+//! | [`Writer::tell`] | no Event of that name | create |
+//! | `Writer::order` (`scans.rs`) | no Job of that name | create |
 //!
 //! So a foreign object is never overwritten, a paused leader cannot raise the dead, and creating costs one call.
 //! The create trick is `registry/generic/registry/store.go`: preconditions are checked against an existing object
@@ -19,8 +21,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::events::v1::Event;
 use kube::Client;
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::Request as Url;
 use kube::core::params::GetParams;
 use serde_json::{Value, json};
@@ -128,6 +132,17 @@ impl Writer {
         observe(reference, value)
     }
 
+    /// What a Secret holds under a key, read live; `None` if it has no such key.
+    pub async fn secret(&self, namespace: &str, name: &str, key: &str) -> Result<Option<Vec<u8>>, WriteError> {
+        let reference = Reference { kind: Kind::Secret, namespace: Some(namespace.to_owned()), name: name.to_owned() };
+        let request = url(&reference).get(name, &GetParams::default()).map_err(unsendable)?;
+        let value = self.send("get", &reference, request).await?;
+        // The parser's own message could quote the answer.
+        let secret: Secret =
+            serde_json::from_value(value).map_err(|_| WriteError::Unanswered("the answer is no Secret".into()))?;
+        Ok(secret.data.unwrap_or_default().remove(key).map(|bytes| bytes.0))
+    }
+
     /// Applies the status of one of our own objects: what this manager said before and does not say now goes, what
     /// another one said stays. Returns the new resource version.
     pub async fn status(
@@ -144,6 +159,21 @@ impl Writer {
             .map_err(unsendable)?;
         let value = self.call("status", &resource.kind, request).await?;
         Ok(value.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default().to_owned())
+    }
+
+    /// Makes an Event, if none of its name is there: the name says what it is about, so that nobody is told twice, whoever
+    /// tells it and however often it is tried. Returns whether it was made.
+    pub async fn tell(&self, event: &Event) -> Result<bool, WriteError> {
+        use kube::Resource;
+        let namespace = event.metadata.namespace.as_deref();
+        let body = serde_json::to_vec(event).map_err(unsendable)?;
+        let request =
+            Url::new(Event::url_path(&(), namespace)).create(&PostParams::default(), body).map_err(unsendable)?;
+        match self.call("tell", "Event", request).await {
+            Ok(_) => Ok(true),
+            Err(WriteError::Unexpected(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn apply(
@@ -169,7 +199,12 @@ impl Writer {
         self.call(verb, &format!("{:?}", reference.kind), request).await
     }
 
-    async fn call(&self, verb: &'static str, kind: &str, request: Request<Vec<u8>>) -> Result<Value, WriteError> {
+    pub(super) async fn call(
+        &self,
+        verb: &'static str,
+        kind: &str,
+        request: Request<Vec<u8>>,
+    ) -> Result<Value, WriteError> {
         let _slot = self.in_flight.acquire().await.map_err(|_| WriteError::Unanswered("shutting down".into()))?;
         let answer = tokio::time::timeout(CALL_TIMEOUT, self.client.request::<Value>(request)).await;
         let result = match answer {

@@ -4,6 +4,7 @@ use kube::{CustomResource, ResourceExt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::restored::is_restored;
 use crate::api::labels;
 use crate::cluster::object::{Facts, Kind, Managed};
 
@@ -44,12 +45,34 @@ pub struct Storage {
     pub resources: Value,
 }
 
+/// What fills a disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Made {
+    /// `spec.source`
+    pub source: Value,
+    /// `spec.sourceRef`
+    pub source_ref: Value,
+    /// The DataSource that pointed at the claim of `source`.
+    pub data_source: Option<String>,
+}
+
 impl Managed for DataVolume {
     const KIND: Kind = Kind::DataVolume;
     fn owned(&self) -> Value {
         json!({"spec": self.spec})
     }
     fn facts(&self) -> Facts {
-        Facts::DataVolume { removed_at: self.annotations().get(labels::REMOVED_AT).cloned() }
+        let size = self.spec.storage.resources.pointer("/requests/storage").and_then(Value::as_str);
+        Facts::DataVolume {
+            removed_at: self.annotations().get(labels::REMOVED_AT).cloned(),
+            size: size.map(str::to_owned),
+            vm: self.annotations().get(labels::VM).cloned(),
+            restored: self.annotations().get(labels::RESTORED_AS).filter(|claim| is_restored(claim)).cloned(),
+            made: Made {
+                source: self.spec.source.clone(),
+                source_ref: self.spec.source_ref.clone(),
+                data_source: self.annotations().get(labels::DATA_SOURCE).cloned(),
+            },
+        }
     }
 }

@@ -26,6 +26,9 @@ pub struct VirtualMachineClusterInstancetypeSpec {
 pub struct Cpu {
     #[serde(default)]
     pub guest: i64,
+    /// A VM that names such a type must not say so itself: KubeVirt refuses it as a conflict.
+    #[serde(default, rename = "dedicatedCPUPlacement", skip_serializing_if = "Option::is_none")]
+    pub dedicated_cpu_placement: Option<bool>,
 }
 
 /// Guest memory.
@@ -40,6 +43,8 @@ pub struct Memory {
 pub struct Size {
     pub vcpus: i64,
     pub memory: Quantity,
+    /// Its instance type gives it whole CPUs, whatever the Tenant says.
+    pub pinned: bool,
 }
 
 impl VirtualMachineClusterInstancetype {
@@ -47,6 +52,10 @@ impl VirtualMachineClusterInstancetype {
     #[must_use]
     pub fn size(&self) -> Option<Size> {
         let memory: Quantity = self.spec.memory.guest.parse().ok()?;
-        (self.spec.cpu.guest > 0 && memory.is_positive()).then_some(Size { vcpus: self.spec.cpu.guest, memory })
+        (self.spec.cpu.guest > 0 && memory.is_positive()).then_some(Size {
+            vcpus: self.spec.cpu.guest,
+            memory,
+            pinned: self.spec.cpu.dedicated_cpu_placement == Some(true),
+        })
     }
 }

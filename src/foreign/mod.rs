@@ -5,10 +5,16 @@ pub mod certificate;
 pub mod cluster_network_policy;
 pub mod data_volume;
 pub mod instancetype;
+pub mod kubevirt;
 pub mod multi_network_policy;
 pub mod network_attachment_definition;
+pub mod place;
+pub mod restored;
 pub mod user_defined_network;
+pub mod velero;
 pub mod virtual_machine;
+pub mod virtual_machine_restore;
+pub mod virtual_machine_snapshot;
 
 use serde_json::Value;
 

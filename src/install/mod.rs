@@ -1,6 +1,7 @@
 //! What a cluster needs besides the CRDs: namespace, identities, roles, admission policies. Generated from here into
 //! `charts/cloudfarm/generated/`, so that there is no second copy by hand.
 
+mod images;
 mod objects;
 mod policies;
 mod probe;
@@ -11,13 +12,19 @@ use serde_json::{Value, json};
 use crate::operator::config::{Config, Purge, Storage};
 
 pub use probe::probe;
-pub use roles::TENANT_ROLES;
+pub use roles::{INSIDE, TENANT_ROLES};
 
 /// Namespace of the operator, its lease and the purge CronJobs.
 pub const NAMESPACE: &str = "cloudfarm-system";
 
 /// Namespace of plans, certificates and the chain that joins them.
 pub const EVIDENCE_NAMESPACE: &str = "cloudfarm-evidence";
+
+/// Namespace of results of scans, of exceptions, and of the Jobs that scan registries' images.
+pub const IMAGES_NAMESPACE: &str = "cloudfarm-images";
+
+/// Service account of scans: writes the result of its own image and nothing else.
+pub const SCAN_ACCOUNT: &str = "cloudfarm-scan";
 
 /// Service account of the operator: creates and patches, cannot delete data.
 pub const OPERATOR_ACCOUNT: &str = "cloudfarm";
@@ -44,6 +51,7 @@ pub const STORAGE: &str = "cloudfarm-storage";
 #[must_use]
 pub fn manifests() -> Vec<Value> {
     let mut all = objects::objects();
+    all.extend(images::images());
     all.extend(roles::roles());
     all.extend(policies::policies());
     all
@@ -52,7 +60,11 @@ pub fn manifests() -> Vec<Value> {
 /// What admission asks for beside the request, which the operator's config says.
 #[must_use]
 pub fn by_config(config: &Config) -> Vec<Value> {
-    vec![purge_program(config), storage(config)]
+    let mut all = vec![purge_program(config), storage(config)];
+    if config.images.is_some() {
+        all.extend(images::beside_images(&config.storage.images_namespace));
+    }
+    all
 }
 
 /// Classes that a tenant's disks may name, one a line (none means any), and the namespace of the provider's images. Until
@@ -118,8 +130,8 @@ mod tests {
         }
     }
 
-    /// One Secret by its name, or those of a tenant's namespace while a purge counts and erases them: that role is bound
-    /// by RoleBindings alone, see `no_cluster_wide_binding_reaches_what_tenants_own`. Watching is no one's business.
+    /// One Secret by its name, or those of a tenant's namespace by the operator for its VMs and by a purge that counts and
+    /// erases them: these roles are bound by RoleBindings alone, see `no_cluster_wide_binding_reaches_what_tenants_own`. Watching is no one's business.
     #[test]
     fn secrets_are_read_by_name_or_in_one_tenants_namespace_and_never_watched() {
         for (role, rule) in rules().iter().filter(|(_, rule)| has(rule, "resources", "secrets")) {
@@ -127,7 +139,9 @@ mod tests {
             let by_name = rule["verbs"] == serde_json::json!(["get"])
                 && rule["resourceNames"].as_array().is_some_and(|names| !names.is_empty());
             assert!(
-                by_name || roles::PURGE_ROLES.contains(&role.as_str()) || role == roles::KNOWN_INVENTORY,
+                by_name
+                    || roles::PURGE_ROLES.contains(&role.as_str())
+                    || [roles::KNOWN_INVENTORY, INSIDE].contains(&role.as_str()),
                 "{role}: {rule}"
             );
         }
@@ -170,7 +184,9 @@ mod tests {
                 // Without it no VM would start any more.
                 "ClusterRoleBinding" if name == "cloudfarm-launcher" => false,
                 "ServiceAccount" | "ClusterRoleBinding" | "RoleBinding" => true,
-                "ClusterRole" | "Role" => name == OPERATOR_ACCOUNT || name.starts_with(PURGE_ACCOUNT),
+                "ClusterRole" | "Role" => {
+                    [OPERATOR_ACCOUNT, INSIDE, SCAN_ACCOUNT].contains(&name) || name.starts_with(PURGE_ACCOUNT)
+                }
                 _ => false,
             };
             assert_eq!(stays, !acts, "{} {name}", object["kind"]);

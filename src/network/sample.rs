@@ -15,6 +15,7 @@ use super::subnets::Sibling;
 use super::vlan::Sight;
 use crate::api::tenant_network::TenantNetwork;
 use crate::cluster::object::{Attached, DesiredObject, Digest, Facts, Kind, Observation, Reference};
+use crate::foreign::restored::Restored;
 use crate::install::NAMESPACE;
 use crate::operator::config::Config;
 
@@ -112,7 +113,13 @@ pub fn vm_on(vm: &str, networks: &[&str]) -> Observation {
             ready: true,
             printable_status: "Running".into(),
             halted: false,
+            idle: None,
+            live: true,
+            stopped: None,
+            trouble: None,
             networks: Attached { to, outdated: false },
+            guest: None,
+            restored: Restored::default(),
         },
         ..leased(Some("acme/dmz"), "t", None)
     }

@@ -4,6 +4,7 @@
 //! with its field, its value and what would be right.
 
 mod faults;
+mod images;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -14,6 +15,7 @@ use k8s_openapi::jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use faults::Faults;
+pub use images::Images;
 
 /// A config that passed every check.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +30,15 @@ pub struct Config {
     pub rates: Rates,
     pub metrics: Series,
     pub networks: Networks,
+    pub guests: GuestTimes,
+    pub images: Option<Images>,
+}
+
+/// When the operator looks at what guests start from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GuestTimes {
+    /// Minutes between two looks at a VM's Secrets (1-1440): so late is a change of one noticed. Nobody may watch Secrets.
+    pub reread_minutes: u16,
 }
 
 /// What no CRD tells about networks of the types Layer2 and VLAN.
@@ -146,7 +157,7 @@ pub struct Rates {
 /// What `/metrics` says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
-    /// Tenants that have series of their own (1-10000), those with a problem first: at most 43 series each.
+    /// Tenants that have series of their own (1-10000), those with a problem first: at most 47 series each.
     pub per_tenant: u16,
 }
 
@@ -201,6 +212,21 @@ struct Raw {
     metrics: RawSeries,
     #[serde(default)]
     networks: RawNetworks,
+    #[serde(default)]
+    guests: RawGuestTimes,
+    images: Option<images::RawImages>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct RawGuestTimes {
+    reread_minutes: u16,
+}
+
+impl Default for RawGuestTimes {
+    fn default() -> Self {
+        Self { reread_minutes: 30 }
+    }
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -394,6 +420,10 @@ impl Raw {
                     365,
                 ),
             },
+            guests: GuestTimes {
+                reread_minutes: faults.within("guests.rereadMinutes", self.guests.reread_minutes, 1440),
+            },
+            images: self.images.map(|images| images.check(&mut faults)),
             storage: Storage {
                 access_mode: faults.one_of(
                     "storage.accessMode",

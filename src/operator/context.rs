@@ -1,7 +1,7 @@
 //! What every pass is handed: stores to look up, the cluster to write to, and the frame around the five steps.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -16,7 +16,11 @@ use serde_json::json;
 
 use super::clock::Clock;
 use super::config::Config;
+use super::images::ImageStore;
 use super::metrics::Metrics;
+use super::neighbourhood::Neighbourhood;
+use super::news::{self, News};
+use super::places::PlaceStore;
 use super::stores::{Guarded, Stores};
 use super::triggers::Triggers;
 use crate::api::condition::{ConditionType, Reason, Status, Verdict, merge};
@@ -25,9 +29,10 @@ use crate::cluster::applied::{Applied, Cause};
 use crate::cluster::object::Kind;
 use crate::cluster::status::StatusBook;
 use crate::cluster::write::WriteError;
+use crate::tenant::guest::book::Book;
 
 /// Events are told to people on the side; a slow API server must not hold up a pass for them.
-const EVENT_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const EVENT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// First and longest wait between tries of one object.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(5));
@@ -48,11 +53,19 @@ pub struct Context {
     pub recorder: Recorder,
     pub backoff: Backoff,
     pub neighbours: Neighbourhood,
+    pub guests: Book,
+    pub places: PlaceStore,
+    pub images: ImageStore,
 }
 
 /// Statuses that carry conditions.
 pub trait Conditions: Serialize {
     fn conditions(&self) -> &[Condition];
+
+    /// What people are told once and for good because of what this status says and `before` did not.
+    fn news(&self, _before: Option<&Self>) -> Vec<News> {
+        Vec::new()
+    }
 
     /// The part of the status that the operator writes.
     ///
@@ -73,7 +86,9 @@ impl Context {
     #[must_use]
     pub fn synced(&self) -> bool {
         let own = self.stores.tenants.synced() && self.stores.networks.synced() && self.stores.retentions.synced();
-        let built_in = Kind::ALL.into_iter().filter(|kind| kind.neighbour_crd().is_none() && *kind != Kind::Retention);
+        let built_in = Kind::ALL
+            .into_iter()
+            .filter(|kind| kind.neighbour_crd().is_none() && kind.watched() && *kind != Kind::Retention);
         own && self.neighbours.known() && built_in.into_iter().all(|kind| self.cluster.observed.synced(kind))
     }
 
@@ -93,6 +108,10 @@ impl Context {
         K: HasStatus + Resource<DynamicType = ()>,
         K::Status: Conditions + PartialEq,
     {
+        let news = status.news(object.status());
+        if !news.is_empty() {
+            news::tell(self, &object.object_ref(&()), &news).await;
+        }
         let written = match status.own() {
             Ok(own) => self.statuses.write(&self.cluster.writer, object, status, &own).await,
             Err(error) => Err(WriteError::Refused(error.to_string())),
@@ -106,6 +125,9 @@ impl Context {
         }
         if let Some(fault) = applied.faults.iter().find(|fault| fault.cause != Cause::Waiting) {
             return Err(Again(fault.to_string()));
+        }
+        if let Some(unordered) = applied.unordered.first() {
+            return Err(Again(unordered.clone()));
         }
         self.backoff.succeeded(object.meta().uid.as_deref());
         Ok(next_change.map_or_else(Action::await_change, |at| {
@@ -178,9 +200,10 @@ fn turned(before: &[Condition], after: &[Condition]) -> Vec<Event> {
                 let told = now.type_ != "ErasureAnnounced" || old.message == now.message;
                 old.status == now.status && old.reason == now.reason && told
             });
-            let aloud = ["Stalled", "HoldActive", "ErasureAnnounced", "Purged", "Overdue"]
-                .contains(&now.type_.as_str())
-                && now.status == "True";
+            let turns_true = ["Stalled", "HoldActive", "ErasureAnnounced", "Purged", "Overdue"];
+            let turns_false = ["ResidencyVerified", "BackupsCurrent"];
+            let aloud = turns_true.contains(&now.type_.as_str()) && now.status == "True"
+                || turns_false.contains(&now.type_.as_str()) && now.status == "False";
             !same && (aloud || now.type_ == "Ready")
         })
         .map(|now| Event {
@@ -191,47 +214,6 @@ fn turned(before: &[Condition], after: &[Condition]) -> Vec<Event> {
             secondary: None,
         })
         .collect()
-}
-
-/// Neighbours' CRDs that exist and whose objects have not been listed yet. Known once the CRDs have been listed.
-#[derive(Debug, Default)]
-pub struct Neighbourhood(Mutex<(bool, BTreeSet<String>)>);
-
-impl Neighbourhood {
-    /// A CRD that we watch the objects of exists.
-    pub fn awaited(&self, crd: &str) {
-        self.lock().1.insert(crd.to_owned());
-    }
-
-    /// Its objects have been listed, or it is gone, or nobody waits for it any longer.
-    pub fn settled(&self, crd: &str) {
-        self.lock().1.remove(crd);
-    }
-
-    /// All CRDs have been listed: what is not awaited now is not installed.
-    pub fn listed(&self) {
-        self.lock().0 = true;
-    }
-
-    /// A neighbour whose objects cannot be listed (rights, a broken conversion) must not hold up everything else.
-    pub fn give_up(&self) {
-        let mut state = self.lock();
-        if !state.1.is_empty() {
-            tracing::warn!(crds = ?state.1, "these neighbours' objects cannot be listed; going on without them");
-            state.1.clear();
-        }
-    }
-
-    /// Is it known which neighbours are there, and what they hold?
-    #[must_use]
-    pub fn known(&self) -> bool {
-        let state = self.lock();
-        state.0 && state.1.is_empty()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, (bool, BTreeSet<String>)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Failures in a row, per object: each doubles the wait, a success forgets them.

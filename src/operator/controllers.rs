@@ -62,18 +62,13 @@ impl Drop for Leading {
     }
 }
 
-/// How long neighbours' kinds may take to be listed after everything else was.
-const NEIGHBOURS: Duration = Duration::from_secs(30);
-
 /// Resolves when every watch has listed its kind.
 async fn synced(context: &Context) {
     let mut tick = tokio::time::interval(Duration::from_millis(20));
-    let patience = tokio::time::Instant::now() + NEIGHBOURS;
+    let began = tokio::time::Instant::now();
     while !context.synced() {
         tick.tick().await;
-        if tokio::time::Instant::now() > patience {
-            context.neighbours.give_up();
-        }
+        context.neighbours.give_up(began.elapsed());
     }
 }
 
@@ -111,6 +106,9 @@ where
         // What is gone before its turn comes is not waiting for it.
         if let Err(Error::ObjectNotFound(gone)) = ended {
             waiting.triggers.taken(name, gone.namespace.as_deref(), &gone.name);
+            if name == TENANT {
+                waiting.guests.forget(&gone.name);
+            }
         }
     })
 }

@@ -10,8 +10,13 @@ pub mod clock;
 pub mod config;
 pub mod context;
 mod controllers;
+pub mod images;
 pub mod lease;
 pub mod metrics;
+pub mod neighbourhood;
+pub mod news;
+mod of_tenants;
+pub mod places;
 mod server;
 pub mod stores;
 pub mod triggers;
@@ -103,7 +108,10 @@ fn assemble(client: &Client, settings: &Settings, metrics: Arc<Metrics>) -> (Arc
         statuses: crate::cluster::status::StatusBook::default(),
         recorder: Recorder::new(client.clone(), reporter),
         backoff: context::Backoff::default(),
-        neighbours: context::Neighbourhood::default(),
+        neighbours: neighbourhood::Neighbourhood::default(),
+        guests: crate::tenant::guest::book::Book::default(),
+        places: places::PlaceStore::default(),
+        images: images::ImageStore::default(),
     };
     let writers = Writers { tenants: tenants_writer, networks: networks_writer, retentions: retentions_writer };
     (Arc::new(context), writers)

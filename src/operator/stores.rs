@@ -13,6 +13,7 @@ use crate::api::retention::{PurgeState, Retention};
 use crate::api::tenant::Tenant;
 use crate::api::tenant_network::{NetworkType, TenantNetwork};
 use crate::foreign::instancetype::Size;
+use crate::foreign::kubevirt::Platform;
 use crate::network::observe::lease_of;
 use crate::probe::report::Report;
 
@@ -25,6 +26,7 @@ pub struct Stores {
     pub networks: Declared<TenantNetwork>,
     pub retentions: Declared<Retention>,
     instancetypes: RwLock<Arc<BTreeMap<String, Size>>>,
+    platform: RwLock<Arc<Platform>>,
     probe: RwLock<Option<Report>>,
 }
 
@@ -47,6 +49,7 @@ impl Stores {
             networks: Declared::new(networks),
             retentions: Declared::new(retentions),
             instancetypes: RwLock::default(),
+            platform: RwLock::default(),
             probe: RwLock::default(),
         }
     }
@@ -108,6 +111,20 @@ impl Stores {
         let mut current = self.instancetypes.write().unwrap_or_else(PoisonError::into_inner);
         let changed = **current != sizes;
         *current = Arc::new(sizes);
+        changed
+    }
+
+    /// What is known of KubeVirt's settings.
+    #[must_use]
+    pub fn platform(&self) -> Arc<Platform> {
+        self.platform.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces it; tells whether anything changed.
+    pub fn set_platform(&self, platform: Platform) -> bool {
+        let mut current = self.platform.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = **current != platform;
+        *current = Arc::new(platform);
         changed
     }
 

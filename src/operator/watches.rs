@@ -4,20 +4,20 @@
 //! a neighbour's kind (KubeVirt, CDI) is watched while its CRD exists, which a metadata watch of CRDs tells. A task
 //! that ends or panics ends the process: an operator that no longer sees must not go on deciding.
 
-use std::collections::{BTreeMap, HashMap};
+mod neighbours;
+mod platform;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
 use backon::ExponentialBuilder;
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{ConfigMap, LimitRange, Namespace, ResourceQuota, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, LimitRange, Namespace, PersistentVolumeClaim, ResourceQuota, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::RoleBinding;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::PartialObjectMeta;
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::reflector::store::Writer as StoreWriter;
@@ -26,30 +26,20 @@ use kube::runtime::watcher::{self, Event, ExponentialBackoff, watcher};
 use kube::runtime::{WatchStreamExt, reflector};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 
 use super::context::Context;
 use super::stores::{Declared, Guarded, OfTenant};
+use super::{images, places};
 use crate::api::labels;
 use crate::api::retention::Retention;
 use crate::api::tenant::Tenant;
 use crate::api::tenant_network::TenantNetwork;
 use crate::cluster::object::{Kind, Managed, Observation};
 use crate::cluster::observed::Change;
-use crate::foreign::certificate::Certificate;
-use crate::foreign::cluster_network_policy::ClusterNetworkPolicy;
-use crate::foreign::data_volume::DataVolume;
-use crate::foreign::instancetype::{Size, VirtualMachineClusterInstancetype};
-use crate::foreign::multi_network_policy::MultiNetworkPolicy;
-use crate::foreign::network_attachment_definition::NetworkAttachmentDefinition;
-use crate::foreign::user_defined_network::{ClusterUserDefinedNetwork, UserDefinedNetwork};
-use crate::foreign::virtual_machine::VirtualMachine;
 use crate::install::{EVIDENCE_NAMESPACE, NAMESPACE};
 use crate::probe;
 use crate::probe::report::Report;
-
-/// The CRD whose objects say how big an instance type is.
-const INSTANCETYPE_CRD: &str = "virtualmachineclusterinstancetypes.instancetype.kubevirt.io";
 
 /// Reflector writers that belong to [`super::stores::Stores`].
 pub struct Writers {
@@ -90,19 +80,22 @@ pub fn start(client: &Client, context: &Arc<Context>, writers: Writers) -> JoinS
     tasks.spawn(managed::<LimitRange>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<NetworkPolicy>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<RoleBinding>(Api::all(client.clone()), context.clone()));
+    tasks.spawn(managed::<PersistentVolumeClaim>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<Service>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<CronJob>(Api::namespaced(client.clone(), &context.config.purge.namespace), context.clone()));
     tasks.spawn(managed::<Lease>(Api::namespaced(client.clone(), NAMESPACE), context.clone()));
     tasks.spawn(managed::<ConfigMap>(Api::namespaced(client.clone(), EVIDENCE_NAMESPACE), context.clone()));
     context.neighbours.awaited(probe::NAME);
     tasks.spawn(probe_report(Api::namespaced(client.clone(), EVIDENCE_NAMESPACE), context.clone()));
-    tasks.spawn(neighbours(client.clone(), context.clone()));
+    places::start(&mut tasks, client, context);
+    images::start(&mut tasks, client, context);
+    tasks.spawn(neighbours::neighbours(client.clone(), context.clone()));
     tasks
 }
 
 /// How long a watch that failed waits before the next attempt: kube's own wait of up to a minute would be the longest
 /// part of getting over a restart of the API server.
-fn patience() -> impl Backoff {
+pub(super) fn patience() -> impl Backoff {
     let between = ExponentialBuilder::new()
         .with_min_delay(Duration::from_millis(500))
         .with_max_delay(Duration::from_secs(5))
@@ -150,7 +143,7 @@ where
                 context.triggers.home(&context.stores, &object.tenant());
                 on_delete(&context, &object);
             }
-            Err(error) => trouble(&context, &kind, &error),
+            Err(error) => trouble(&context, &kind, None, &error),
         }
     }
     "a watch of our own kinds"
@@ -192,7 +185,7 @@ async fn managed<K: Managed>(api: Api<DeserializeGuard<K>>, context: Arc<Context
     while let Some(event) = events.next().await {
         if let Err(error) = &event {
             context.cluster.observed.mark(kind, false);
-            trouble(&context, &format!("{kind:?}"), error);
+            trouble(&context, &format!("{kind:?}"), kind.neighbour_crd(), error);
             continue;
         }
         context.metrics.watch_event(&format!("{kind:?}"), context.clock.now().as_second());
@@ -281,7 +274,7 @@ async fn probe_report(api: Api<ConfigMap>, context: Arc<Context>) -> &'static st
             Ok(Event::Apply(report)) => Report::read(&report.data.unwrap_or_default()),
             Ok(Event::Delete(_)) => None,
             Err(error) => {
-                trouble(&context, "ConfigMap", &error);
+                trouble(&context, "ConfigMap", Some(probe::NAME), &error);
                 continue;
             }
         };
@@ -293,158 +286,12 @@ async fn probe_report(api: Api<ConfigMap>, context: Arc<Context>) -> &'static st
     "the watch of the probe's report"
 }
 
-/// Watches CRDs, and neighbours' kinds while their CRDs exist.
-async fn neighbours(client: Client, context: Arc<Context>) -> &'static str {
-    let api = Api::<PartialObjectMeta<CustomResourceDefinition>>::all(client.clone());
-    let events = watcher(api, watcher::Config::default()).backoff(patience());
-    let mut events = std::pin::pin!(events.inspect_err(|error| trouble(&context, "CustomResourceDefinition", error)));
-    let mut running = Running { client, context: context.clone(), tasks: JoinSet::new(), handles: HashMap::new() };
-    let mut listing = Vec::new();
-    loop {
-        tokio::select! {
-            Some(ended) = running.tasks.join_next(), if !running.tasks.is_empty() => {
-                if !ended.as_ref().is_err_and(tokio::task::JoinError::is_cancelled) {
-                    return "a watch of a neighbour's kind";
-                }
-            }
-            event = events.next() => match event {
-                None => return "the watch of CRDs",
-                Some(Err(_)) => {}
-                Some(Ok(Event::Init)) => listing.clear(),
-                Some(Ok(Event::InitApply(crd))) => listing.push(crd.name_any()),
-                Some(Ok(Event::InitDone)) => {
-                    let listed = std::mem::take(&mut listing);
-                    let gone: Vec<_> = running.handles.keys().filter(|name| !listed.contains(name)).cloned().collect();
-                    for crd in &gone {
-                        running.gone(crd);
-                    }
-                    for crd in &listed {
-                        running.there(crd);
-                    }
-                    context.neighbours.listed();
-                }
-                Some(Ok(Event::Apply(crd))) if crd.metadata.deletion_timestamp.is_some() => running.gone(&crd.name_any()),
-                Some(Ok(Event::Apply(crd))) => running.there(&crd.name_any()),
-                Some(Ok(Event::Delete(crd))) => running.gone(&crd.name_any()),
-            },
-        }
-    }
-}
-
-/// Watches that come and go with a neighbour's CRD.
-struct Running {
-    client: Client,
-    context: Arc<Context>,
-    tasks: JoinSet<&'static str>,
-    handles: HashMap<String, AbortHandle>,
-}
-
-impl Running {
-    fn there(&mut self, crd: &str) {
-        if self.handles.contains_key(crd) {
-            return;
-        }
-        let (client, context) = (self.client.clone(), self.context.clone());
-        let kind = Kind::ALL.into_iter().find(|kind| kind.neighbour_crd() == Some(crd));
-        if kind.is_none() && crd != INSTANCETYPE_CRD {
-            return;
-        }
-        self.context.neighbours.awaited(crd);
-        let handle = match kind {
-            None => self.tasks.spawn(instancetypes(client, context)),
-            Some(kind) => self.watch(kind),
-        };
-        self.handles.insert(crd.to_owned(), handle);
-    }
-
-    fn watch(&mut self, kind: Kind) -> AbortHandle {
-        match kind {
-            Kind::DataVolume => self.managed::<DataVolume>(),
-            Kind::VirtualMachine => self.managed::<VirtualMachine>(),
-            Kind::ClusterNetworkPolicy => self.managed::<ClusterNetworkPolicy>(),
-            Kind::MultiNetworkPolicy => self.managed::<MultiNetworkPolicy>(),
-            Kind::NetworkAttachmentDefinition => self.managed::<NetworkAttachmentDefinition>(),
-            Kind::UserDefinedNetwork => self.managed::<UserDefinedNetwork>(),
-            Kind::ClusterUserDefinedNetwork => self.managed::<ClusterUserDefinedNetwork>(),
-            Kind::Certificate => self.managed::<Certificate>(),
-            // No neighbour's; they are watched from the start.
-            Kind::Namespace
-            | Kind::ResourceQuota
-            | Kind::LimitRange
-            | Kind::NetworkPolicy
-            | Kind::RoleBinding
-            | Kind::CronJob
-            | Kind::ConfigMap
-            | Kind::Retention
-            | Kind::Service
-            | Kind::Lease => self.tasks.spawn(std::future::pending()),
-        }
-    }
-
-    fn managed<K: Managed>(&mut self) -> AbortHandle {
-        self.tasks.spawn(managed::<K>(Api::all(self.client.clone()), self.context.clone()))
-    }
-
-    // Nothing is concluded from the disappearance of what a CRD held (I2): its objects are forgotten, not "deleted".
-    fn gone(&mut self, crd: &str) {
-        let Some(handle) = self.handles.remove(crd) else { return };
-        handle.abort();
-        self.context.neighbours.settled(crd);
-        let kinds = Kind::ALL.into_iter().filter(|kind| kind.neighbour_crd() == Some(crd));
-        for kind in kinds {
-            self.context.cluster.set_installed(kind, false);
-            self.context.cluster.observed.uninstalled(kind);
-        }
-        if crd == INSTANCETYPE_CRD {
-            self.context.stores.set_instancetypes(BTreeMap::new());
-        }
-        self.context.triggers.everything(&self.context.stores);
-    }
-}
-
-/// Watches the sizes of instance types.
-async fn instancetypes(client: Client, context: Arc<Context>) -> &'static str {
-    let api = Api::<DeserializeGuard<VirtualMachineClusterInstancetype>>::all(client);
-    let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).backoff(patience()));
-    let mut sizes: BTreeMap<String, Size> = BTreeMap::new();
-    while let Some(event) = events.next().await {
-        let whole = match event {
-            Ok(Event::Init) => {
-                sizes.clear();
-                false
-            }
-            Ok(Event::InitApply(object)) => {
-                sizes.extend(sized(object));
-                false
-            }
-            Ok(Event::InitDone) => true,
-            Ok(Event::Apply(object)) => {
-                sizes.extend(sized(object));
-                true
-            }
-            Ok(Event::Delete(object)) => sizes.remove(&object.name_any()).is_some(),
-            Err(error) => {
-                trouble(&context, "VirtualMachineClusterInstancetype", &error);
-                false
-            }
-        };
-        if whole {
-            context.neighbours.settled(INSTANCETYPE_CRD);
-            if context.stores.set_instancetypes(sizes.clone()) {
-                context.triggers.all_tenants(&context.stores);
-            }
-        }
-    }
-    "the watch of instance types"
-}
-
-fn sized(object: DeserializeGuard<VirtualMachineClusterInstancetype>) -> Option<(String, Size)> {
-    let name = object.name_any();
-    Some((name, object.0.ok()?.size()?))
-}
-
-fn trouble(context: &Context, kind: &str, error: &watcher::Error) {
+/// A watch was interrupted. `awaited` is what [`super::neighbourhood`] knows by that name.
+pub(super) fn trouble(context: &Context, kind: &str, awaited: Option<&str>, error: &watcher::Error) {
     context.metrics.watch_error(kind);
+    if let Some(awaited) = awaited {
+        context.neighbours.failing(awaited);
+    }
     tracing::warn!(kind, %error, "watch interrupted; it is taken up again");
 }
 

@@ -18,13 +18,15 @@ use serde_json::Value;
 use super::classify::{is_cluster_network, is_noise, is_noise_kind, is_wall, place};
 use super::plan::{Inventory, Item, Kept, KindName, Step, Way};
 use super::rolling::{Aged, Target};
-use super::wall;
 use super::world::Lost;
+use super::{velero, wall};
 use crate::api::jst::{in_japan, plus_days};
 use crate::api::quantity::Quantity;
 use crate::api::retention::{LogRetention, days};
 use crate::api::{home, labels};
 use crate::cluster::write::{WriteError, classify};
+use crate::foreign::restored::is_restored;
+use crate::foreign::virtual_machine_snapshot::{Outcome, VirtualMachineSnapshotStatus};
 
 /// Objects a page.
 const PAGE: u32 = 500;
@@ -50,9 +52,13 @@ pub async fn inventory(client: &Client, place: &Place<'_>) -> Result<Inventory, 
     let mut found = Inventory::default();
     let mut seen = BTreeSet::new();
     let mut content_of = BTreeMap::new();
+    let mut stands_for = BTreeMap::new();
+    let mut in_vms = BTreeSet::new();
     let mut kept: BTreeMap<String, (u64, Timestamp)> = BTreeMap::new();
     let derived = home::derived_namespace(place.tenant);
     let Served { namespaced, networks, walls } = served(client).await?;
+    let sees_vms = namespaced.iter().any(|kind| kind.plural == "virtualmachines");
+    let velero: Vec<KindName> = namespaced.iter().filter(|kind| velero::tells_of_copies(kind)).cloned().collect();
     for kind in namespaced {
         for namespace in place.namespaces.keys() {
             let objects = match list(client, &kind, Some(namespace)).await {
@@ -66,6 +72,10 @@ pub async fn inventory(client: &Client, place: &Place<'_>) -> Result<Inventory, 
             };
             for object in objects {
                 let uid = object.uid().unwrap_or_default();
+                let restored = object.annotations().get(labels::RESTORED_AS).filter(|_| kind.plural == "datavolumes");
+                stands_for
+                    .extend(restored.filter(|claim| is_restored(claim)).map(|claim| (claim.clone(), uid.clone())));
+                in_vms.extend(claims_in(&kind, &object));
                 // The same object may be served by two groups.
                 if kind.plural == "virtualmachinesnapshotcontents" {
                     let snapshot = object.data.pointer("/spec/virtualMachineSnapshotName").and_then(Value::as_str);
@@ -86,6 +96,10 @@ pub async fn inventory(client: &Client, place: &Place<'_>) -> Result<Inventory, 
         }
     }
     contents_follow_their_snapshots(&mut found, &content_of);
+    restored_claims_follow_their_disks(&mut found, &stands_for);
+    let sees_vms = found.doubts.is_empty() && sees_vms;
+    let needed = |claim: &String| !sees_vms || in_vms.contains(claim) || stands_for.contains_key(claim);
+    found.aged.retain(|aged| !is_restored(&aged.of) || aged.target != Target::RemovedDisk || !needed(&aged.of));
     outside(client, place, &mut found).await?;
     if let Some(kind) = networks {
         let networks = cluster_networks_of(client, place.tenant, &kind).await;
@@ -95,6 +109,10 @@ pub async fn inventory(client: &Client, place: &Place<'_>) -> Result<Inventory, 
     found.kept =
         kept.into_iter().map(|(class, (count, until))| Kept { class, count, until: in_japan(until) }).collect();
     namespaces(place, &derived, &mut found);
+    for kind in velero {
+        let outcome = beyond(client, place, &kind, &mut found).await;
+        listed(outcome, place, &kind, &mut found)?;
+    }
     if let Some(kind) = walls {
         let wall = wall::find(client, place, &kind, &mut found).await;
         listed(wall, place, &kind, &mut found)?;
@@ -115,6 +133,17 @@ fn contents_follow_their_snapshots(found: &mut Inventory, content_of: &BTreeMap<
         .collect();
 }
 
+/// A claim that a restore made in the place of a disk belongs to nobody, and goes when the disk does.
+fn restored_claims_follow_their_disks(found: &mut Inventory, stands_for: &BTreeMap<String, String>) {
+    found.items = std::mem::take(&mut found.items)
+        .into_iter()
+        .map(|item| {
+            let disk = stands_for.get(&item.name).filter(|_| item.kind.plural == "persistentvolumeclaims");
+            Item { after: item.after.clone().or(disk.cloned()), ..item }
+        })
+        .collect();
+}
+
 /// What of it counts as old, and since when.
 fn aged(kind: &KindName, object: &DynamicObject, derived: bool) -> Option<Aged> {
     let text = |pointer: &str| object.data.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
@@ -126,18 +155,52 @@ fn aged(kind: &KindName, object: &DynamicObject, derived: bool) -> Option<Aged> 
             object.labels().get(labels::RECORD).and(made)?,
             object.labels().get(labels::RECORD)?.clone(),
         ),
+        // By plan: it goes when the plan keeps it no longer, and by no other rule.
+        ("snapshot.kubevirt.io", "virtualmachinesnapshots") if object.labels().contains_key(labels::BACKUP) => {
+            (Target::Backup, made?, text("/spec/source/name")?)
+        }
         ("snapshot.kubevirt.io", "virtualmachinesnapshots") => (Target::Snapshot, made?, text("/spec/source/name")?),
         ("snapshot.storage.k8s.io", "volumesnapshots") if !owned => {
             (Target::Snapshot, made?, text("/spec/source/persistentVolumeClaimName").unwrap_or_default())
         }
         ("export.kubevirt.io", "virtualmachineexports") => (Target::Export, made?, String::new()),
-        ("cdi.kubevirt.io", "datavolumes") => {
+        ("cdi.kubevirt.io", "datavolumes") | ("", "persistentvolumeclaims")
+            if kind.plural == "datavolumes" || is_restored(&object.name_any()) =>
+        {
             let since = object.annotations().get(labels::REMOVED_AT)?.parse().ok()?;
             (Target::RemovedDisk, since, object.name_any())
         }
         _ => return None,
     };
-    Some(Aged { uid: object.uid().unwrap_or_default(), target, since, of })
+    let marked = object.labels().get(labels::DISPOSABLE).is_some_and(|mark| mark == "true");
+    let may_go = target != Target::Backup || marked;
+    Some(Aged { uid: object.uid().unwrap_or_default(), target, since, of, may_go, good: is_whole(kind, object) })
+}
+
+/// Names of the claims that a VM has, or an instance of one.
+fn claims_in(kind: &KindName, object: &DynamicObject) -> BTreeSet<String> {
+    let volumes = match kind.plural.as_str() {
+        "virtualmachines" => "/spec/template/spec/volumes",
+        "virtualmachineinstances" => "/spec/volumes",
+        _ => return BTreeSet::new(),
+    };
+    let volumes = object.data.pointer(volumes).and_then(Value::as_array).into_iter().flatten();
+    let claims =
+        volumes.filter_map(|volume| volume.pointer("/persistentVolumeClaim/claimName").and_then(Value::as_str));
+    claims.map(str::to_owned).collect()
+}
+
+/// Positive evidence: a snapshot that is not said to be ready, or is said to lack a disk, brings nothing back.
+fn is_whole(kind: &KindName, object: &DynamicObject) -> bool {
+    match kind.plural.as_str() {
+        "virtualmachinesnapshots" => {
+            let status = object.data.get("status").cloned().map(serde_json::from_value);
+            let status: VirtualMachineSnapshotStatus = status.and_then(Result::ok).unwrap_or_default();
+            status.outcome() == Outcome::Ready
+        }
+        "volumesnapshots" => object.data.pointer("/status/readyToUse") == Some(&Value::Bool(true)),
+        _ => true,
+    }
 }
 
 /// As a purge run tells it.
@@ -146,6 +209,13 @@ pub fn unlisted_by_purge(kind: &KindName, said: &str) -> String {
     format!(
         "{kind} cannot be listed ({said}): grant list on it by a ClusterRole labelled cloudfarm.dev/aggregate-to-purge-inventory=true"
     )
+}
+
+/// What others keep of the tenant, where nothing of ours reaches.
+async fn beyond(client: &Client, place: &Place<'_>, kind: &KindName, found: &mut Inventory) -> Result<(), WriteError> {
+    let namespaces = [home::customer_namespace(place.tenant), home::derived_namespace(place.tenant)];
+    found.doubts.extend(velero::doubt(kind, &list(client, kind, None).await?, &namespaces));
+    Ok(())
 }
 
 /// A namespace that keeps records stays, with its walls.

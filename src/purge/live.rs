@@ -18,7 +18,7 @@ use super::certificate::{Chain, Link, link};
 use super::inventory::{Place, Unlisted, inventory, unlisted_by_purge};
 use super::look::{Asked, Clocks, Look, NamespaceSight, Reserve, records_as_of};
 use super::plan::{Inventory, Item, KindName, Way};
-use super::rolling::is_guarded;
+use super::rolling::{is_guarded, is_kept_again};
 use super::world::{ItemState, Lost, Seen, World};
 use crate::api::retention::{EvidenceReference, LogRetention, Progress, Retention};
 use crate::api::tenant::Tenant;
@@ -288,6 +288,9 @@ impl World for Live {
     async fn state(&self, item: &Item) -> Result<ItemState, Lost> {
         let Some(object) = self.object(item).await? else { return Ok(ItemState::Gone) };
         let deleting = object.metadata.deletion_timestamp.is_some();
+        if !deleting && is_kept_again(item, &object) {
+            return Err(Lost::Refused(format!("{item} is wanted again since this run began; the next one looks anew")));
+        }
         let text = |pointer: &str| object.data.pointer(pointer).and_then(Value::as_str);
         let ready = match item.kind.plural.as_str() {
             "persistentvolumes" => text("/spec/persistentVolumeReclaimPolicy") == Some("Delete"),

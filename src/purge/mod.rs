@@ -22,5 +22,6 @@ mod preview;
 mod record;
 mod roll;
 pub mod rolling;
+mod velero;
 mod wall;
 pub mod world;

@@ -31,6 +31,8 @@ use crate::network::vlan::{Lasting, Sight};
 use crate::operator::config::Config;
 use crate::retention::ending::TenantState;
 use crate::retention::observe::{RetentionSnapshot, declaration};
+use crate::tenant::guest::look::Guests;
+use crate::tenant::guest::{Guest, by_declaration};
 use crate::tenant::observe::{Neighbours, NetworkFact, RetentionFact, TenantSnapshot, name_resolution};
 use crate::{network, retention, tenant};
 
@@ -139,6 +141,8 @@ impl World {
     }
 
     fn render(mut self, config: &Arc<Config>) -> Rendered {
+        // Whether an image has a clean result only a cluster knows; no VM is left out for that.
+        let config = &Arc::new(Config { images: None, ..(**config).clone() });
         self.assume_sizes();
         let mut rendered = Rendered { remarks: std::mem::take(&mut self.remarks), ..Rendered::default() };
         for (name, tenant) in &self.tenants {
@@ -170,7 +174,7 @@ impl World {
             if !self.instancetypes.contains_key(&name) {
                 self.remarks
                     .push(format!("instance type {name}: its size is unknown here; capacity is not checked for it"));
-                self.instancetypes.insert(name, Size { vcpus: 0, memory: Quantity::whole(0) });
+                self.instancetypes.insert(name, Size { vcpus: 0, memory: Quantity::whole(0), pinned: false });
             }
         }
     }
@@ -186,8 +190,9 @@ impl World {
         let snapshot = TenantSnapshot {
             tenant: tenant.clone(),
             config: config.clone(),
-            neighbours: Neighbours { kubevirt: true, cdi: true, cluster_policies: true },
+            neighbours: Neighbours::ALL,
             instancetypes: Arc::new(self.instancetypes.clone()),
+            platform: Arc::default(),
             networks: self
                 .networks_of(&name)
                 .map(|network| (network.name_any(), self.attachable(network, config)))
@@ -200,11 +205,18 @@ impl World {
                 tenant: found.spec.tenant_ref.name.clone(),
                 pinned: None,
                 held: false,
+                ages_backups_out: false,
                 purge: None,
                 not_before: None,
             }),
             retention_name: chosen,
+            guests: Guests { by_vm: by_declaration(tenant, config), ..Guests::default() },
             observed: BTreeMap::new(),
+            // Only a cluster knows.
+            places: Arc::default(),
+            volumes: None,
+            velero: None,
+            images: Arc::default(),
             now: Timestamp::UNIX_EPOCH,
         };
         let plan = tenant::desired::desired(&snapshot);
@@ -214,9 +226,18 @@ impl World {
                 rendered
                     .remarks
                     .extend(held_back.map(|vm| format!("Tenant {name}: VM {} is not made: {}", vm.vm, vm.message)));
+                let unplanned =
+                    contract.backups.iter().filter_map(|course| Some((course, course.schedule.as_ref().err()?)));
+                rendered.remarks.extend(
+                    unplanned.map(|(course, why)| format!("Tenant {name}: no backup of {}: {why}", course.told_as())),
+                );
             }
             Err(invalid) => rendered.remarks.extend(invalid.0.iter().map(|fault| format!("Tenant {name}: {fault}"))),
         }
+        let unread = snapshot.guests.by_vm.iter().filter(|(_, guest)| matches!(guest, Guest::Known(_)));
+        rendered.remarks.extend(unread.map(|(vm, _)| {
+            format!("Tenant {name}: VM {vm}: the Secret its guest starts from is made from its userDataSecret, which is not read here")
+        }));
         rendered.objects.extend(plan.desired.objects().map(body));
     }
 

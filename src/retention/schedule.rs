@@ -15,8 +15,15 @@ pub struct Schedule {
 
 /// Not a schedule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("schedule {0:?} is not five cron fields such as \"30 3 * * *\"")]
-pub struct NotASchedule(String);
+pub enum NotASchedule {
+    #[error("schedule {0:?} is not five cron fields such as \"30 3 * * *\"")]
+    Unreadable(String),
+    /// Looking for its time would take croner to the year 5000.
+    #[error(
+        "schedule {0:?} never comes: none of its months has such a day; write days that they have, such as \"30 3 1 * *\""
+    )]
+    Never(String),
+}
 
 impl FromStr for Schedule {
     type Err = NotASchedule;
@@ -29,8 +36,38 @@ impl FromStr for Schedule {
             // Sunday is 0 for both, and 7 for croner only.
             && !text.rsplit(' ').next().unwrap_or_default().contains('7');
         let cron = Cron::from_str(text).ok().filter(|_| shared);
-        cron.map(|cron| Self { text: text.to_owned(), cron }).ok_or_else(|| NotASchedule(text.to_owned()))
+        let cron = cron.ok_or_else(|| NotASchedule::Unreadable(text.to_owned()))?;
+        if never_comes(text) {
+            Err(NotASchedule::Never(text.to_owned()))
+        } else {
+            Ok(Self { text: text.to_owned(), cron })
+        }
     }
+}
+
+/// Days of each month, in the longest of its years.
+const DAYS: [usize; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+/// Of five fields that croner has read. A day of the week comes in every month.
+fn never_comes(text: &str) -> bool {
+    let fields: Vec<&str> = text.split(' ').collect();
+    let [_, _, days, months, weekdays] = fields[..] else { return false };
+    let first = numbers(days, 31).min().unwrap_or(1);
+    weekdays.starts_with('*')
+        && !numbers(months, 12).any(|month| DAYS.get(month - 1).is_some_and(|most| first <= *most))
+}
+
+/// What a field of days or months names: lists of `3`, `3-9`, `*`, each with `/2` or without.
+fn numbers(field: &str, most: usize) -> impl Iterator<Item = usize> + '_ {
+    field.split(',').flat_map(move |part| {
+        let (range, step) = part.split_once('/').map_or((part, None), |(range, step)| (range, step.parse().ok()));
+        let (from, to) = match range.split_once('-') {
+            Some((from, to)) => (from.parse().ok(), to.parse().ok()),
+            None if range == "*" || range.is_empty() => (None, None),
+            None => (range.parse().ok(), range.parse().ok().filter(|_| step.is_none())),
+        };
+        (from.unwrap_or(1)..=to.unwrap_or(most)).step_by(step.unwrap_or(1).max(1))
+    })
 }
 
 impl Schedule {
@@ -45,6 +82,13 @@ impl Schedule {
     pub fn monthly(&self) -> Self {
         let fields: Vec<&str> = self.text.split(' ').take(2).collect();
         format!("{} 1 * *", fields.join(" ")).parse().unwrap_or_else(|_| self.clone())
+    }
+
+    /// The last time at or before an instant, in Japan.
+    #[must_use]
+    pub fn last(&self, until: Timestamp) -> Option<Timestamp> {
+        let zone = TimeZone::get("Asia/Tokyo").ok()?;
+        self.cron.find_previous_occurrence(&until.to_zoned(zone), true).ok().map(|last| last.timestamp())
     }
 
     /// The first time at or after an instant, in Japan.
@@ -64,6 +108,30 @@ mod tests {
         let schedule: Schedule = "30 3 * * *".parse().unwrap();
         let next = schedule.next("2026-11-29T15:00:00Z".parse().unwrap()).unwrap();
         assert_eq!(next.to_string(), "2026-11-29T18:30:00Z");
+    }
+
+    #[test]
+    fn the_last_time_is_the_one_that_has_come_and_the_instant_itself_counts() {
+        let schedule: Schedule = "0 2 * * *".parse().unwrap();
+        let last = |until: &str| schedule.last(until.parse().unwrap()).unwrap().to_string();
+        assert_eq!(last("2026-11-29T17:00:00Z"), "2026-11-29T17:00:00Z");
+        assert_eq!(last("2026-11-29T16:59:59Z"), "2026-11-28T17:00:00Z");
+        let leap: Schedule = "0 2 29 2 *".parse().unwrap();
+        assert_eq!(leap.last("2027-03-01T00:00:00Z".parse().unwrap()).unwrap().to_string(), "2024-02-28T17:00:00Z");
+    }
+
+    #[test]
+    fn a_schedule_that_never_comes_is_refused_before_anybody_looks_for_its_time() {
+        for never in ["0 2 31 2 *", "0 2 30 2 *", "0 2 31 4,6,9-11/2 *", "0 2 30-31 2 *", "0 2 31 2,4-6/2 */1"] {
+            let said = never.parse::<Schedule>().unwrap_err().to_string();
+            assert!(said.contains("never comes") && said.contains(never), "{said}");
+        }
+        for comes in
+            ["0 2 29 2 *", "0 2 31 2 1", "0 2 31,1 2 *", "0 2 31 * *", "0 2 31 */2 *", "0 2 */31 2 *", "0 2 30 2-4 *"]
+        {
+            let schedule: Schedule = comes.parse().unwrap();
+            assert!(schedule.next("2026-11-29T15:00:00Z".parse().unwrap()).is_some(), "{comes}");
+        }
     }
 
     #[test]

@@ -104,6 +104,14 @@ fn parsed<'a>(faults: &mut Vec<String>, machine: &'a Machine) -> Option<Declared
             size: quantity(faults, &format!("{field}.disks[{}].size", disk.name), &disk.size),
         })
         .collect();
+    for disk in machine
+        .disks
+        .iter()
+        .enumerate()
+        .filter(|(index, disk)| machine.disks[..*index].iter().any(|earlier| earlier.name == disk.name))
+    {
+        faults.push(format!("{field}.disks has {:?} twice", disk.1.name));
+    }
     disks.sort_by_key(|disk| (Some(&disk.spec.name) != root.map(|root| &root.name), &disk.spec.name));
     Some(DeclaredMachine { spec: machine, size, disks })
 }

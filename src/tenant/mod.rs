@@ -1,7 +1,9 @@
 //! `Tenant`: from a declaration to namespaces, quota, walls, roles and VMs.
 
+mod conditions;
 pub mod declared;
 pub mod desired;
+pub mod guest;
 pub mod observe;
 pub mod status;
 
@@ -14,9 +16,10 @@ use crate::operator::context::{Again, Context};
 
 /// One pass over one Tenant: the five steps.
 pub async fn reconcile(tenant: Tenant, context: Arc<Context>) -> Result<Action, Again> {
-    let snapshot = observe::observe(&context, tenant);
+    let snapshot = observe::observe(&context, tenant).await;
     let plan = desired::desired(&snapshot);
     let applied = plan.apply(&context.cluster).await;
+    observe::unwritten(&context.guests, &snapshot, &applied);
     let status = status::status(&snapshot, &plan, &applied);
     context.report(&snapshot.tenant, &status, &applied, plan.next_change(&snapshot)).await
 }

@@ -1,19 +1,30 @@
 //! Pure: what a Tenant says about itself after a pass.
 
+mod backups;
+mod capacity;
+mod images;
+mod machines;
+mod platform;
+mod residency;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
+use super::conditions;
 use super::declared::Invalid;
 use super::desired::{Contract, Erasure, Plan, name_resolution};
 use super::observe::TenantSnapshot;
 use crate::api::condition::{ConditionType, Reason, Status, Verdict, merge};
 use crate::api::home;
 use crate::api::jst::{GRACE_DAYS, plus_days};
-use crate::api::tenant::{CapacityRow, Hardening, MachineCounts, Profile, RunStrategy, TenantPhase, TenantStatus};
-use crate::cluster::applied::{Applied, Fault};
-use crate::cluster::object::{Facts, Kind, Observation, Reference};
+use crate::api::tenant::{
+    BackupMethod, GuestScan, OperatingSystem, SnapshotScan, TenantPhase, TenantSpec, TenantStatus,
+};
+use crate::cluster::applied::Applied;
+use crate::cluster::object::{Facts, Kind, Reference};
 use crate::operator::context::Conditions;
+use crate::operator::news::News;
 
 const WALLS: &str = "default-deny and platform rules stand, and before them the ClusterNetworkPolicy that no other rule opens (as objects; packets are not measured)";
 
@@ -23,6 +34,10 @@ const WALLS_THAT_ADD_UP: &str = "default-deny and platform rules stand (as objec
 impl Conditions for TenantStatus {
     fn conditions(&self) -> &[Condition] {
         &self.conditions
+    }
+
+    fn news(&self, before: Option<&Self>) -> Vec<News> {
+        capacity::news(self, before)
     }
 }
 
@@ -81,13 +96,18 @@ fn erased(snapshot: &TenantSnapshot, plan: &Plan) -> TenantStatus {
         vms_summary: None,
         capacity: Vec::new(),
         capacity_summary: None,
+        backups: Vec::new(),
+        residency: None,
         conditions: merged(snapshot, &[ready, stalled]),
         ..previous
     }
 }
 
 fn judged(snapshot: &TenantSnapshot, contract: &Contract, plan: &Plan, applied: &Applied) -> TenantStatus {
-    let counts = counts(snapshot, contract, applied);
+    let counts = machines::counts(snapshot, contract, applied);
+    let tenant = &snapshot.tenant;
+    let alert = tenant.spec.capacity_alert.as_ref();
+    let capacity = capacity::watched(&contract.allocation, alert, tenant.status.as_ref(), snapshot.now);
     let mut verdicts = vec![
         namespaces(plan, applied),
         in_place(
@@ -104,8 +124,16 @@ fn judged(snapshot: &TenantSnapshot, contract: &Contract, plan: &Plan, applied: 
             applied,
             if snapshot.neighbours.cluster_policies { WALLS } else { WALLS_THAT_ADD_UP },
         ),
-        machines(contract, &counts, applied),
-        hardening(snapshot),
+        machines::verdict(snapshot, contract, &counts, applied),
+        conditions::disks(contract, applied),
+        machines::hardening(snapshot),
+        platform::verdict(&snapshot.platform, &snapshot.config.storage.allowed_classes),
+        conditions::guest_floor(snapshot, applied),
+        images::verdict(&contract.images, applied),
+        conditions::clock(snapshot),
+        backups::verdict(snapshot, contract, applied),
+        residency::verdict(&contract.residency),
+        capacity.verdict,
         retention(snapshot, applied),
         not_yet_enforced(snapshot),
     ];
@@ -113,7 +141,6 @@ fn judged(snapshot: &TenantSnapshot, contract: &Contract, plan: &Plan, applied: 
     verdicts.push(ready(&verdicts, &stalled, applied));
     let phase = phase(snapshot, contract, &verdicts, &stalled);
     verdicts.push(stalled);
-    let rows = capacity(contract);
     let name = snapshot.tenant.name_any();
     TenantStatus {
         observed_generation: snapshot.tenant.metadata.generation,
@@ -121,8 +148,11 @@ fn judged(snapshot: &TenantSnapshot, contract: &Contract, plan: &Plan, applied: 
         namespaces: vec![home::customer_namespace(&name), home::derived_namespace(&name)],
         vms_summary: Some(format!("{}/{}", counts.ready, counts.desired)),
         vms: Some(counts),
-        capacity_summary: rows.iter().map(|row| row.percent).max().map(|percent| format!("{percent}%")),
-        capacity: rows,
+        capacity_summary: capacity.rows.iter().map(|row| row.percent).max().map(|percent| format!("{percent}%")),
+        capacity: capacity.rows,
+        capacity_history: capacity.history,
+        backups: backups::rows(contract, applied, snapshot.now),
+        residency: residency::status(&contract.residency),
         contract_ends_at: contract.ends_at.map(Time),
         purge_not_before: contract.ends_at.map(|end| Time(not_before(snapshot, end))),
         conditions: merged(snapshot, &verdicts),
@@ -164,31 +194,6 @@ fn in_place(type_: ConditionType, kinds: &[Kind], plan: &Plan, applied: &Applied
     }
 }
 
-fn counts(snapshot: &TenantSnapshot, contract: &Contract, applied: &Applied) -> MachineCounts {
-    let machines = &snapshot.tenant.spec.virtual_machines;
-    // VMs that are withheld but exist were not part of the pass; what the watch says of them counts.
-    let namespace = home::customer_namespace(&snapshot.tenant.name_any());
-    let seen = |vm: &str| -> Option<&Observation> {
-        let reference =
-            Reference { kind: Kind::VirtualMachine, namespace: Some(namespace.clone()), name: vm.to_owned() };
-        applied.observed.get(&reference).or_else(|| snapshot.observed.get(&reference))
-    };
-    let ready = machines.iter().filter(|machine| {
-        let over = is_over(contract, snapshot);
-        let halted = over || snapshot.tenant.spec.suspended || machine.run_strategy == RunStrategy::Halted;
-        seen(&machine.name).is_some_and(|vm| match &vm.facts {
-            Facts::VirtualMachine { ready, printable_status, .. } => *ready || halted && printable_status == "Stopped",
-            _ => false,
-        })
-    });
-    MachineCounts {
-        desired: number(machines.len()),
-        ready: number(ready.count()),
-        withheld: number(contract.withheld.len()),
-        non_compliant: number(not_strict(snapshot).len()),
-    }
-}
-
 /// As the Retention says; until it has said something, what it will say unless somebody wrote more than the usual.
 fn not_before(snapshot: &TenantSnapshot, end: Timestamp) -> Timestamp {
     let said = snapshot.retention.as_ref().and_then(|retention| retention.not_before);
@@ -202,44 +207,6 @@ fn is_over(contract: &Contract, snapshot: &TenantSnapshot) -> bool {
 
 fn number(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-fn machines(contract: &Contract, counts: &MachineCounts, applied: &Applied) -> Verdict {
-    let type_ = ConditionType::VirtualMachinesReady;
-    let workload = |fault: &&Fault| matches!(fault.reference.kind, Kind::VirtualMachine | Kind::DataVolume);
-    if let Some(first) = contract.withheld.first() {
-        let all: Vec<String> =
-            contract.withheld.iter().map(|withheld| format!("{}: {}", withheld.vm, withheld.message)).collect();
-        return Verdict::bad(type_, first.reason, all.join("; "));
-    }
-    if let Some(fault) = applied.faults.iter().find(workload) {
-        return fault.verdict(type_);
-    }
-    if counts.ready < counts.desired {
-        let message =
-            format!("{} of {} VMs are as declared; the others are starting or stopping", counts.ready, counts.desired);
-        return Verdict::bad(type_, Reason::NotRunning, message);
-    }
-    Verdict::good(type_, format!("all {} VMs are as declared", counts.desired))
-}
-
-fn hardening(snapshot: &TenantSnapshot) -> Verdict {
-    let type_ = ConditionType::VMsHardened;
-    let soft = not_strict(snapshot);
-    if soft.is_empty() {
-        return Verdict::good(type_, "every VM has the Strict profile");
-    }
-    Verdict::bad(type_, Reason::HardeningException, format!("not Strict, or with exceptions: {}", soft.join(", ")))
-}
-
-/// VMs that are not as hard as they could be.
-fn not_strict(snapshot: &TenantSnapshot) -> Vec<&str> {
-    let soft = |hardening: &Hardening| hardening.profile != Profile::Strict || !hardening.exceptions.is_empty();
-    let machines = snapshot.tenant.spec.virtual_machines.iter();
-    machines
-        .filter(|machine| machine.hardening.as_ref().is_some_and(soft))
-        .map(|machine| machine.name.as_str())
-        .collect()
 }
 
 fn retention(snapshot: &TenantSnapshot, applied: &Applied) -> Verdict {
@@ -272,12 +239,17 @@ fn not_yet_enforced(snapshot: &TenantSnapshot) -> Verdict {
     let spec = &snapshot.tenant.spec;
     let mut fields: Vec<String> = [
         ("spec.authentication", spec.authentication.is_some()),
-        ("spec.isolation", spec.isolation.is_some()),
-        ("spec.residency.backupLocation", spec.residency.backup_location.is_some()),
+        (
+            "spec.residency.backupLocation (no backup goes there by this plan)",
+            spec.residency.backup_location.is_some() && !by_velero(spec),
+        ),
         ("spec.classification.required", spec.classification.as_ref().is_some_and(|levels| levels.required)),
-        ("spec.capacityAlert", spec.capacity_alert.is_some()),
-        ("spec.backup", spec.backup.is_some()),
-        ("spec.antivirus", spec.antivirus.is_some()),
+        ("spec.capacityAlert.repeat", spec.capacity_alert.is_some()),
+        ("spec.antivirus.guest", spec.antivirus.as_ref().is_some_and(|antivirus| antivirus.guest != GuestScan::None)),
+        (
+            "spec.antivirus.snapshotScan",
+            spec.antivirus.as_ref().is_some_and(|antivirus| antivirus.snapshot_scan != SnapshotScan::Off),
+        ),
         ("spec.administrators[].notify", spec.administrators.iter().any(|person| person.notify.is_some())),
     ]
     .into_iter()
@@ -286,7 +258,11 @@ fn not_yet_enforced(snapshot: &TenantSnapshot) -> Verdict {
     .collect();
     for machine in &spec.virtual_machines {
         let written = [
-            ("backup", machine.backup.is_some()),
+            (
+                "backup.method VeleroCSI",
+                machine.backup.as_ref().is_some_and(|backup| backup.method == BackupMethod::VeleroCsi),
+            ),
+            ("sshKeySecrets", machine.os == OperatingSystem::Windows && !machine.ssh_key_secrets.is_empty()),
             ("networks[].ip", machine.networks.iter().any(|network| network.ip.is_some())),
             (
                 "hardening.exceptions",
@@ -300,15 +276,32 @@ fn not_yet_enforced(snapshot: &TenantSnapshot) -> Verdict {
     Verdict::without_effect(&fields)
 }
 
+fn by_velero(spec: &TenantSpec) -> bool {
+    spec.backup.as_ref().is_some_and(|plan| plan.enabled && plan.method == BackupMethod::VeleroCsi)
+}
+
 fn ready(verdicts: &[Verdict], stalled: &Verdict, applied: &Applied) -> Verdict {
     let type_ = ConditionType::Ready;
     if stalled.status == Status::True {
         return Verdict::bad(type_, stalled.reason, stalled.message.clone());
     }
-    // Hardening exceptions and fields for later are told on their own; they do not make a running tenant unready.
-    let counts =
-        |verdict: &&Verdict| !matches!(verdict.type_, ConditionType::FullyEnforced | ConditionType::VMsHardened);
-    if let Some(bad) = verdicts.iter().filter(counts).find(|verdict| verdict.status != Status::True) {
+    // Hardening exceptions, the platform's settings, fields for later, clocks, what the floor overrules, a full contract and
+    // a backup that failed are told on their own; they do not make a running tenant unready. Where data is that nobody can
+    // tell is no fault of what is declared; what is outside is.
+    let bad = |verdict: &&Verdict| match verdict.type_ {
+        ConditionType::FullyEnforced
+        | ConditionType::VMsHardened
+        | ConditionType::PlatformHardened
+        | ConditionType::ClockSynchronized
+        | ConditionType::CapacityWithinThreshold
+        | ConditionType::BackupsCurrent => false,
+        ConditionType::GuestFloor => verdict.status != Status::True && verdict.reason != Reason::UserDataOverruled,
+        ConditionType::ResidencyVerified => verdict.status == Status::False,
+        // Whoever waits for a scan is not ready by itself; who runs since before it is.
+        ConditionType::ImagesScanned => verdict.reason == Reason::ImageInfected,
+        _ => verdict.status != Status::True,
+    };
+    if let Some(bad) = verdicts.iter().find(bad) {
         return Verdict::bad(type_, bad.reason, format!("{:?}: {}", bad.type_, bad.message));
     }
     match applied.faults.first() {
@@ -336,20 +329,22 @@ fn phase(snapshot: &TenantSnapshot, contract: &Contract, verdicts: &[Verdict], s
     }
 }
 
-fn capacity(contract: &Contract) -> Vec<CapacityRow> {
-    let allocation = &contract.allocation;
-    [
-        ("instances", allocation.instances),
-        ("memory", allocation.memory),
-        ("storage", allocation.storage),
-        ("vcpus", allocation.vcpus),
-    ]
-    .into_iter()
-    .map(|(resource, share)| CapacityRow {
-        resource: resource.into(),
-        contracted: share.contracted.to_string(),
-        allocated: share.taken.to_string(),
-        percent: share.percent(),
-    })
-    .collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_infected_image_makes_a_tenant_unready_whatever_runs_and_one_that_waits_does_not_by_itself() {
+        let calm = Verdict::new(ConditionType::Stalled, Status::False, Reason::AsDeclared, "");
+        let of = |reason| {
+            let images = Verdict::bad(ConditionType::ImagesScanned, reason, "web: left as it is");
+            ready(&[images], &calm, &Applied::default())
+        };
+        let infected = of(Reason::ImageInfected);
+        assert_eq!((infected.status, infected.reason), (Status::False, Reason::ImageInfected));
+        assert!(infected.message.contains("ImagesScanned: web"), "{}", infected.message);
+        for reason in [Reason::ImageNotScanned, Reason::ScanTooOld, Reason::ImageExcepted, Reason::ScannerMissing] {
+            assert_eq!(of(reason).status, Status::True, "{reason:?}");
+        }
+    }
 }

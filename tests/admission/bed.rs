@@ -38,7 +38,8 @@ async fn enforced(plane: &Plane) {
             "spec": {"policyName": "sentinel", "validationActions": ["Deny"]}}),
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "test-clerk"}, "rules": [
             {"apiGroups": ["cloudfarm.dev"], "resources": ["retentions", "retentions/status"], "verbs": ["get", "create", "patch", "delete"]},
-            {"apiGroups": [""], "resources": ["namespaces", "namespaces/status", "namespaces/finalize"], "verbs": ["get", "patch", "update", "delete"]}]}),
+            {"apiGroups": [""], "resources": ["namespaces", "namespaces/status", "namespaces/finalize"], "verbs": ["get", "patch", "update", "delete"]},
+            {"apiGroups": [""], "resources": ["nodes", "nodes/status"], "verbs": ["get", "create", "patch"]}]}),
     ];
     // kubectl looks before it patches; a program of ours does not.
     manifests.extend([
@@ -205,6 +206,9 @@ pub fn data(plane: &Plane, name: &str) -> Vec<(&'static str, String)> {
             object("snapshot.kubevirt.io/v1beta1", "VirtualMachineSnapshotContent", json!({"source": {}})),
         ],
     );
+    // What never got ready holds nothing.
+    let ready = ["--subresource=status", "--type=merge", "-p", r#"{"status": {"readyToUse": true}}"#];
+    plane.kubectl(&[&["patch", "virtualmachinesnapshotcontents", "kept", "-n", &namespace], &ready[..]].concat(), None);
     [
         ("persistentvolumeclaims", "/api/v1"),
         ("datavolumes", "/apis/cdi.kubevirt.io/v1beta1"),

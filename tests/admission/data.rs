@@ -69,6 +69,37 @@ async fn data_is_deleted_by_nobody_before_an_approval_and_by_uid_after_it_and_ne
 }
 
 #[tokio::test]
+async fn a_snapshot_is_called_a_backup_by_the_operator_alone_which_makes_them_with_tenants_and_deletes_none() {
+    let plane = bed().await;
+    ended(plane, "planned").await;
+    data(plane, "planned");
+    plane.kubectl(&["create", "namespace", "unplanned"], None);
+    let backup = |namespace: &str| {
+        let mut snapshot = json!({"apiVersion": "snapshot.kubevirt.io/v1beta1", "kind": "VirtualMachineSnapshot",
+            "metadata": {"name": "web-20261130t0200", "namespace": namespace, "labels": {"cloudfarm.dev/backup": "plan"}},
+            "spec": {"source": {"apiGroup": "kubevirt.io", "kind": "VirtualMachine", "name": "web"}}});
+        snapshot["metadata"]["labels"]["cloudfarm.dev/tenant"] = json!("planned");
+        Some(snapshot)
+    };
+    let says = ["the label cloudfarm.dev/backup is set only by the operator"];
+    refused(plane, ADMIN, "create --dry-run=server", backup("cf-planned"), &says).await;
+    let marked = json!({"metadata": {"labels": {"cloudfarm.dev/backup": "plan"}}});
+    let kept = "virtualmachinesnapshot kept -n cf-planned --dry-run=server";
+    refused(plane, ADMIN, &format!("patch {kept}"), Some(marked.clone()), &says).await;
+    accepted(plane, OPERATOR, &format!("patch {kept}"), Some(marked)).await;
+    accepted(plane, OPERATOR, "create", backup("cf-planned")).await;
+    let touched = json!({"metadata": {"labels": {"somebody": "else"}}});
+    let made = "patch virtualmachinesnapshot web-20261130t0200 -n cf-planned --dry-run=server";
+    accepted(plane, ADMIN, made, Some(touched)).await;
+    let taken_off = json!({"metadata": {"labels": {"cloudfarm.dev/backup": null}}});
+    refused(plane, ADMIN, made, Some(taken_off), &says).await;
+    let elsewhere = ["the operator writes only in namespaces with the label"];
+    refused(plane, OPERATOR, "create --dry-run=server", backup("unplanned"), &elsewhere).await;
+    accepted(plane, ADMIN, "create --dry-run=server", backup("unplanned")).await;
+    refused(plane, OPERATOR, &format!("delete {kept}"), None, &["cannot delete resource"]).await;
+}
+
+#[tokio::test]
 async fn what_is_marked_disposable_goes_while_the_contract_runs_and_only_operator_and_purge_mark() {
     let plane = bed().await;
     ended(plane, "rolling").await;

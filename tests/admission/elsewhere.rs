@@ -8,10 +8,13 @@ use crate::guarded::{Kind, Row, Verdict};
 const RETENTIONS: &str = "the_operator_makes_a_retention_with_the_defaults_and_never_changes_what_people_decided";
 const PROGRAM: &str = "a_stolen_token_of_the_operator_runs_no_program_of_its_own_as_the_purge";
 const AROUND: &str = "nobody_gets_around_it_by_a_job_a_pod_or_an_update";
+const GUESTS: &str = "the_provisioner_reads_a_customers_secret_and_changes_only_those_of_its_own_making";
 const BINDINGS: &str = "the_provisioner_deletes_nothing_that_holds_data_and_gives_the_purges_rights_to_the_purge_alone";
 const VOLUMES: &str = "the_purge_turns_a_tenants_volume_from_retain_to_delete_and_changes_nothing_else";
 const CONTENTS: &str =
     "the_purge_deletes_a_snapshots_content_only_of_a_tenant_whose_purge_began_and_only_with_its_data";
+const NODES: &str = "only_the_platforms_people_say_where_a_node_is_and_whose_and_no_node_says_it_of_itself";
+const EXCEPTIONS: &str = "an_exception_is_dated_and_signed_by_who_writes_it_and_is_never_changed";
 const REACH: &str = "the_operator_writes_with_tenants_and_nowhere_else";
 
 /// What has tests of its own since before this table.
@@ -85,6 +88,21 @@ fn reach() -> Vec<Kind> {
         kind(
             "",
             "v1",
+            "nodes",
+            vec![
+                ("", "create update patch", Verdict::By(NODES)),
+                ("", "delete deletecollection", Verdict::Open("a node that is gone runs nothing")),
+                ("status", "update patch", Verdict::By(NODES)),
+                (
+                    "proxy",
+                    "create update patch delete",
+                    Verdict::Open("roles: whoever runs the cluster; it changes no object"),
+                ),
+            ],
+        ),
+        kind(
+            "",
+            "v1",
             "resourcequotas",
             vec![
                 ("", "create update patch delete", Verdict::By(REACH)),
@@ -99,6 +117,24 @@ fn reach() -> Vec<Kind> {
             vec![
                 ("", "create update patch delete", Verdict::By(REACH)),
                 ("", "deletecollection", Verdict::Open("the operator has no right to it")),
+            ],
+        ),
+        kind(
+            "",
+            "v1",
+            "secrets",
+            vec![
+                ("", "create update patch delete", Verdict::By(GUESTS)),
+                ("", "deletecollection", Verdict::Open("the operator has no right to it")),
+            ],
+        ),
+        kind(
+            "",
+            "v1",
+            "configmaps",
+            vec![
+                ("", "create update patch", Verdict::By(EXCEPTIONS)),
+                ("", "delete deletecollection", Verdict::Open("without result or exception no VM is started")),
             ],
         ),
         kind(

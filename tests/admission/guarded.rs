@@ -403,6 +403,35 @@ fn customers() -> Vec<Kind> {
             rows: rows(true),
         },
         Kind {
+            group: "snapshot.kubevirt.io",
+            version: "v1beta1",
+            resource: "virtualmachinerestores",
+            namespaced: true,
+            object: json!({"kind": "VirtualMachineRestore", "metadata": {"name": "vm-20261130t0200-back"}, "spec": {
+                "target": {"apiGroup": "kubevirt.io", "kind": "VirtualMachine", "name": "vm"},
+                "virtualMachineSnapshotName": "vm-20261130t0200", "volumeOwnershipPolicy": "None"}}),
+            rows: vec![
+                (
+                    "",
+                    "create",
+                    Verdict::By("a_vm_is_brought_back_to_itself_from_a_backup_by_plan_and_nothing_is_overwritten"),
+                ),
+                (
+                    "",
+                    "update patch",
+                    judged(
+                        finalizer.clone(),
+                        STRANGER,
+                        "the finalizer a.example/b is added only",
+                        harmless(),
+                        STRANGER,
+                    ),
+                ),
+                ("", "delete deletecollection", Verdict::Open("points at data, and holds none")),
+                ("status", "update patch", Verdict::Blind),
+            ],
+        },
+        Kind {
             group: "export.kubevirt.io",
             version: "v1beta1",
             resource: "virtualmachineexports",

@@ -162,6 +162,18 @@ async fn the_provisioner_deletes_nothing_that_holds_data_and_gives_the_purges_ri
         outside["metadata"] = json!({"name": "everywhere"});
         refused(plane, ADMIN, words, Some(outside), &["outside of a tenant's namespace"]).await;
     }
+    let words = "create --dry-run=server";
+    accepted(plane, OPERATOR, words, Some(binding("provisioner", "cloudfarm-inside", "cloudfarm"))).await;
+    let to_the_purge = binding("provisioner", "cloudfarm-inside", "cloudfarm-purge");
+    let alone = ["to somebody else than ServiceAccount cloudfarm-system/cloudfarm"];
+    refused(plane, OPERATOR, words, Some(to_the_purge), &alone).await;
+    let mut outside = binding("provisioner", "cloudfarm-inside", "cloudfarm");
+    outside["metadata"]["namespace"] = json!("kube-system");
+    refused(plane, ADMIN, words, Some(outside), &["it reads Secrets"]).await;
+    let mut everywhere = binding("provisioner", "cloudfarm-inside", "cloudfarm");
+    everywhere["kind"] = json!("ClusterRoleBinding");
+    everywhere["metadata"] = json!({"name": "everywhere"});
+    refused(plane, ADMIN, words, Some(everywhere), &["it reads Secrets"]).await;
     let admin = binding("provisioner", "cluster-admin", "cloudfarm");
     refused(
         plane,
@@ -307,5 +319,46 @@ async fn the_operator_writes_with_tenants_and_nowhere_else() {
     ] {
         let patch = Some(json!({"metadata": {"labels": labels}}));
         refused(plane, OPERATOR, &format!("patch namespace {namespace} --dry-run=server"), patch, &says).await;
+    }
+}
+
+#[tokio::test]
+async fn the_provisioner_reads_a_customers_secret_and_changes_only_those_of_its_own_making() {
+    let plane = bed().await;
+    ended(plane, "guests").await;
+    let secret = |name: &str| {
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": "cf-guests"},
+               "stringData": {"userdata": "#!/bin/sh"}})
+    };
+    let inside = binding("guests", "cloudfarm-inside", "cloudfarm");
+    crate::support::world::apply(plane, &[inside, secret("theirs"), secret("cloudfarm-guest-web")]);
+    let token = plane.kubeconfig_of("cloudfarm", "guests");
+    let ask = |words: &[&str], stdin: Option<&str>| plane.try_kubectl_with(&token, words, stdin);
+    let patch = "{\"stringData\":{\"userdata\":\"x\"}}";
+    crate::support::eventually("the binding to be known", || async {
+        ask(&["get", "secret", "theirs", "-n", "cf-guests"], None).0.then_some(())
+    })
+    .await;
+    let new = secret("other").to_string();
+    for (words, stdin) in [
+        (&["patch", "secret", "theirs", "-n", "cf-guests", "--type=merge", "-p", patch][..], None),
+        (&["delete", "secret", "theirs", "-n", "cf-guests"][..], None),
+        (&["create", "-f", "-"][..], Some(new.as_str())),
+    ] {
+        let (ok, said) = ask(words, stdin);
+        assert!(!ok && said.contains("is the customer's"), "{words:?}: {said}");
+    }
+    for words in [&["get", "secrets", "-n", "cf-guests"][..], &["get", "secret", "theirs", "-n", "cfd-guests"][..]] {
+        let (ok, said) = ask(words, None);
+        assert!(!ok && said.contains("forbidden"), "{words:?}: {said}");
+    }
+    for words in [
+        &["patch", "secret", "cloudfarm-guest-web", "-n", "cf-guests", "--type=merge", "-p", patch][..],
+        &["delete", "secret", "cloudfarm-guest-web", "-n", "cf-guests"][..],
+        &["create", "-f", "-"][..],
+    ] {
+        let own = secret("cloudfarm-guest-web").to_string();
+        let (ok, said) = ask(words, Some(&own));
+        assert!(ok, "{words:?}: {said}");
     }
 }

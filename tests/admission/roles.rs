@@ -84,10 +84,12 @@ const USE: [&str; 5] = [
     "update virtualmachines/restart.subresources.kubevirt.io",
 ];
 
-const ADMINISTER: [&str; 6] = [
+const ADMINISTER: [&str; 8] = [
     "get virtualmachineinstances/portforward.subresources.kubevirt.io",
     "update patch tenantnetworks.cloudfarm.dev",
     "get list watch create virtualmachinesnapshots.snapshot.kubevirt.io",
+    "get list watch create delete virtualmachinerestores.snapshot.kubevirt.io",
+    "get persistentvolumeclaims",
     "get list watch create virtualmachineexports.export.kubevirt.io",
     "get list watch resourcequotas",
     "get list watch events",
@@ -95,6 +97,9 @@ const ADMINISTER: [&str; 6] = [
 
 const EXPORT: [&str; 2] =
     ["get list watch create virtualmachineexports.export.kubevirt.io", "get list watch virtualmachines.kubevirt.io"];
+
+/// The one object that a role may have by its name alone.
+const EXPORT_BY_NAME: [&str; 1] = ["get secrets/export-token-hand-back"];
 
 /// `verb resource`, one for each.
 fn cells(lines: &[&[&str]]) -> BTreeSet<String> {
@@ -169,7 +174,10 @@ async fn ruled(caller: &Caller, namespace: &str) -> BTreeSet<String> {
             .iter()
             .flat_map(|group| words(&rule["resources"]).into_iter().map(move |resource| (group.clone(), resource)))
         {
-            all.extend(words(&rule["verbs"]).iter().map(|verb| cell(&group, &resource, verb)));
+            let names = words(&rule["resourceNames"]);
+            let cells = words(&rule["verbs"]).into_iter().map(|verb| cell(&group, &resource, &verb));
+            let by_name = |cell: String| names.iter().map(|name| format!("{cell}/{name}")).collect::<Vec<_>>();
+            all.extend(cells.flat_map(|cell| if names.is_empty() { vec![cell] } else { by_name(cell) }));
         }
     }
     all.retain(|cell| !cell.starts_with("create selfsubject"));
@@ -183,19 +191,19 @@ async fn each_role_of_a_tenant_may_do_what_its_table_says_in_its_own_namespace_a
     ended(plane, "roles-neighbour").await;
     let client = plane.admin().await;
     let roles = [
-        ("admin", cells(&[&LOOK, &USE, &ADMINISTER])),
-        ("user", cells(&[&LOOK, &USE])),
-        ("viewer", cells(&[&LOOK])),
-        ("export", cells(&[&EXPORT])),
+        ("admin", cells(&[&LOOK, &USE, &ADMINISTER]), BTreeSet::new()),
+        ("user", cells(&[&LOOK, &USE]), BTreeSet::new()),
+        ("viewer", cells(&[&LOOK]), BTreeSet::new()),
+        ("export", cells(&[&EXPORT]), cells(&[&EXPORT_BY_NAME])),
     ];
-    for (role, _) in &roles {
+    for (role, ..) in &roles {
         let binding: Value = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
             "metadata": {"name": role, "namespace": "cf-roles"},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": format!("cloudfarm-tenant-{role}")},
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user_of(role)}]});
         accepted(plane, OPERATOR, "create", Some(binding)).await;
     }
-    for (role, expected) in &roles {
+    for (role, expected, by_name) in &roles {
         let user = user_of(role);
         eventually("the binding to count", || async {
             may(&client, &user, "kubevirt.io", "virtualmachines", "get").await.then_some(())
@@ -203,7 +211,7 @@ async fn each_role_of_a_tenant_may_do_what_its_table_says_in_its_own_namespace_a
         .await;
         assert_eq!(&allowed(&client, &user).await, expected, "cloudfarm-tenant-{role}, asked one by one");
         let caller = Caller::user(plane, &user).await;
-        assert_eq!(&ruled(&caller, "cf-roles").await, expected, "cloudfarm-tenant-{role}, by its rules");
+        assert_eq!(ruled(&caller, "cf-roles").await, expected | by_name, "cloudfarm-tenant-{role}, by its rules");
         for elsewhere in ["cf-roles-neighbour", "cloudfarm-system", "default"] {
             assert_eq!(ruled(&caller, elsewhere).await, BTreeSet::new(), "cloudfarm-tenant-{role} in {elsewhere}");
         }

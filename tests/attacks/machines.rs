@@ -138,6 +138,17 @@ async fn a_provider_that_may_write_vms_puts_none_on_the_node_or_past_the_walls()
         (device("autoattachVSOCK", json!(true)), "doors to the node"),
         (json!({"domain": {"firmware": {"bootloader": {"efi": {"secureBoot": false}}}}}), "secureBoot is not true"),
         (json!({"domain": {"firmware": null}}), "secureBoot is not true"),
+        // SEV-SNP measures what boots; nothing else takes secure boot's place.
+        (json!({"domain": {"firmware": null, "launchSecurity": {"sev": {}}}}), "secureBoot is not true"),
+        (
+            json!({"domain": {"firmware": null, "launchSecurity": {"snp": {}}}}),
+            "launchSecurity.snp takes its place in VMs of the operator alone",
+        ),
+        (
+            json!({"domain": {"firmware": {"bootloader": {"efi": {"secureBoot": false}}}, "launchSecurity": {"snp": {}}}}),
+            "launchSecurity.snp takes its place in VMs of the operator alone",
+        ),
+        (json!({"domain": {"firmware": null, "launchSecurity": {"snp": null}}}), "secureBoot is not true; set it"),
         (interface("sriov"), "is bound by slirp, sriov"),
         (interface("slirp"), "is bound by slirp, sriov"),
         (

@@ -33,8 +33,7 @@ fn commands(heading: &str, blocks: usize) -> String {
 /// In a shell, in this folder, as cluster administrator.
 fn shell(plane: &Plane, folder: &Path, script: &str) -> String {
     let path = format!("{}:{}", plane.dir.join("bin").display(), std::env::var("PATH").unwrap_or_default());
-    let jq =
-        "command -v jq >/dev/null || { echo 'installing jq' >&2; apt-get install -y --no-install-recommends jq >&2; }";
+    let jq = format!("command -v jq >/dev/null || '{}' jq=/usr/bin/jq", root().join("tests/debian.sh").display());
     let mut command = Command::new("bash");
     command.args(["-c", &format!("set -euo pipefail; {jq}\n{script}")]).current_dir(folder);
     let (ok, output, complaint) = run(command.env("KUBECONFIG", plane.dir.join("kubeconfig")).env("PATH", path), "");

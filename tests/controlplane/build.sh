@@ -13,6 +13,7 @@ about() { # what a first build costs on two cores, from a run on such a machine
     etcd) echo "etcd 3.7.3: about 1 minute" ;;
     kwok) echo "kwok 0.8.0: about 2 minutes" ;;
     kubevirt) echo "the generator of KubeVirt 1.9.0's CRDs: about 3 minutes" ;;
+    kubevirt-servers) echo "KubeVirt's virt-api and virt-controller 1.9.0: about 7 minutes" ;;
     charts) echo "helm 4.3.1 and kubeconform 0.8.0: about 4 minutes" ;;
     helm-docs) echo "helm-docs 1.14.2: about 1 minute" ;;
     gitops) echo "Flux's kustomize-controller 1.9.6: about 4 minutes" ;;
@@ -32,6 +33,7 @@ arguments() { # MODULE   of `go build`, in the module's folder
     etcd) arguments=(-ldflags "$small" go.etcd.io/etcd/server/v3) ;;
     kwok) arguments=(-ldflags "$small -X sigs.k8s.io/kwok/pkg/consts.Version=v0.8.0" tool) ;;
     charts|helm-docs|gitops) arguments=(-ldflags "$small" tool) ;;
+    kubevirt-servers) arguments=(-ldflags "$small -X kubevirt.io/client-go/version.gitVersion=v1.9.0" tool ./installation) ;;
     *) arguments=(-ldflags "$small" .) ;;
   esac
 }
@@ -42,7 +44,9 @@ for module in "$@"; do
   folder=$here/tools/$module
   [ -s "$folder/go.mod" ] || { echo "no such tool module: $module" >&2; exit 2; }
   arguments "$module"
-  key=$( (cd "$folder" && find . -type f | LC_ALL=C sort | xargs cat; echo "${arguments[@]}") | digest)
+  # The stubs of one module serve another one, too.
+  beside=$(sed -n 's#^\t.* => \(\.\./[a-z]*/stubs\)/.*#\1#p' "$folder/go.mod" | sort -u)
+  key=$( (cd "$folder" && find . $beside -type f | LC_ALL=C sort | xargs cat; echo "${arguments[@]}") | digest)
   done=$cache/$module-$key
   if [ ! -d "$done" ]; then
     exec 9>"$cache/$module.lock"; flock 9   # two checkouts may ask at once

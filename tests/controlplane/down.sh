@@ -7,11 +7,11 @@ dir=$(cd "$1" && pwd -P)
 source "$here/lib.sh"
 
 stop_operators
-for name in kustomize-controller kwok kube-scheduler kube-controller-manager kube-apiserver etcd; do stop "$name"; done
+for name in kustomize-controller virt-controller virt-api kwok kube-scheduler kube-controller-manager kube-apiserver etcd; do stop "$name"; done
 echo "the control plane is stopped"
 if [ "${2:-}" = --wipe ]; then
   "$here/rights.sh" "$dir"
-  rm -rf "$dir"/{etcd,pki,users,bin,log,tmp,git,port,crds,kubeconfig,audit.log,operator.kubeconfig}
+  rm -rf "$dir"/{etcd,pki,users,bin,log,tmp,git,port,crds,kubevirt,kubeconfig,audit.log,operator.kubeconfig}
 fi
 # last, as it may be the one that runs this
 stop owner

@@ -1,7 +1,7 @@
 # What the scripts of this folder share; sourced by them, with $here set.
 cache=${CLOUDFARM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cloudfarm}/testbed
 all_sets="kubevirt cdi snapshot multus networkpolicy multinetworkpolicy certmanager openreports prometheus"
-more_sets="flux ovn" # only where a test asks for them
+more_sets="flux ovn velero" # only where a test asks for them
 
 digest() { sha256sum | cut -c1-16; }
 
@@ -98,8 +98,12 @@ start_kwok() { # NEIGHBOURS   (the folder that neighbours.sh prints)
   for file in "$1"/kwok/*.yaml; do
     [[ -e $dir/foreign-storage && ${file##*/} = pv* ]] || stages+=(--config "$file") # see storage.sh
   done
-  case " $(cat "$dir/crds" 2>/dev/null) " in *" kubevirt "*) stages+=(--config "$here/conf/stand-in-virtual-machines.yaml") ;; esac
-  case " $(cat "$dir/crds" 2>/dev/null) " in *" cdi "*) stages+=(--config "$here/conf/stand-in-data-volumes.yaml") ;; esac
+  if [ -e "$dir/kubevirt" ]; then # see kubevirt.sh
+    stages+=(--config "$here/conf/kubevirt-instances.yaml" --config "$here/conf/kubevirt-data-volumes.yaml")
+  else
+    case " $(cat "$dir/crds" 2>/dev/null) " in *" kubevirt "*) stages+=(--config "$here/conf/stand-in-virtual-machines.yaml") ;; esac
+    case " $(cat "$dir/crds" 2>/dev/null) " in *" cdi "*) stages+=(--config "$here/conf/stand-in-data-volumes.yaml") ;; esac
+  fi
   # Its stages write local times; those of ours cut them to seconds and say Z.
   TZ=UTC start kwok "$dir/bin/kwok" --kubeconfig "$dir/users/kwok" --manage-nodes-with-label-selector type=kwok "${stages[@]}" \
     --cidr 10.244.0.0/16 --node-ip 127.0.0.1 --node-port "$port" --server-address "127.0.0.1:$port" \

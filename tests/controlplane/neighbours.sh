@@ -50,6 +50,8 @@ folder=$(module neighbours github.com/fluxcd/kustomize-controller)
 gather flux "$folder" 'config/crd/bases/*.yaml'
 folder=$(module neighbours github.com/fluxcd/source-controller)
 gather flux "$folder" 'config/crd/bases/*.yaml'
+folder=$(module neighbours github.com/vmware-tanzu/velero)
+gather velero "$folder" 'config/crd/v1/bases/velero.io_*.yaml'
 # CDI keeps its CRDs as Go raw strings, one after another.
 folder=$(module neighbours kubevirt.io/containerized-data-importer)
 mkdir -p "$part/cdi"
@@ -75,7 +77,7 @@ chmod -R u+w "$part"
 sed -i "s/self.spec.storageClassName == 'kwok-volume'/self.spec.storageClassName in ['kwok-volume', 'cf-jp-encrypted']/" "$part"/kwok/pv*.yaml
 
 # The files of others may move at a new pin: better to say so than to test without them.
-for want in 20:kubevirt 12:cdi 6:snapshot 1:multus 1:networkpolicy 1:multinetworkpolicy 3:certmanager 2:ovn 2:openreports 2:prometheus 7:flux; do
+for want in 20:kubevirt 12:cdi 6:snapshot 1:multus 1:networkpolicy 1:multinetworkpolicy 3:certmanager 2:ovn 2:openreports 2:prometheus 7:flux 11:velero; do
   got=$(cat "$part/${want#*:}"/*.yaml | grep -c '^kind: CustomResourceDefinition$' || true)
   [ "$got" = "${want%:*}" ] || { echo "${want#*:}: found $got CRDs instead of ${want%:*}" >&2; exit 1; }
 done

@@ -10,9 +10,20 @@ use super::bed::{bed, behind_a_firewall, vlan};
 use crate::support::eventually;
 use crate::support::world::{apply, machine, namespace, network, networks, tenant, tenants};
 
-/// Made once and never looked at again, or looked for elsewhere: [`Kind::Namespace`] is adopted or refused by its label.
-const OTHERWISE: [Kind; 6] =
-    [Kind::Namespace, Kind::CronJob, Kind::ConfigMap, Kind::Retention, Kind::Lease, Kind::DataVolume];
+/// Made once and never looked at again, made when its time comes or by somebody else, or looked for elsewhere:
+/// [`Kind::Namespace`] is adopted or refused by its label.
+const OTHERWISE: [Kind; 9] = [
+    Kind::Namespace,
+    Kind::CronJob,
+    Kind::ConfigMap,
+    Kind::Retention,
+    Kind::Lease,
+    Kind::DataVolume,
+    Kind::PersistentVolumeClaim,
+    Kind::VirtualMachineSnapshot,
+    // Wanted where Velero is alone.
+    Kind::Schedule,
+];
 
 /// A tenant that wants something of every kind; its VM is on the network of type Pod alone.
 fn bundle(name: &str, id: u16) -> Vec<Value> {

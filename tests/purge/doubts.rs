@@ -315,3 +315,40 @@ async fn a_volume_of_a_claim_that_nobody_knows_is_a_doubt() {
     desk.plane.kubectl(&["delete", "pv", "stray-volume"], None);
     purger.purged().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_erased_while_velero_has_a_backup_of_the_tenant() {
+    let (desk, driver, _turn) = bed_alone().await;
+    let crd = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "backups.velero.io"},
+        "spec": {
+            "group": "velero.io", "scope": "Namespaced",
+            "names": {"kind": "Backup", "plural": "backups", "singular": "backup", "listKind": "BackupList"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}],
+        },
+    });
+    apply(desk.plane, &[crd]);
+    desk.plane.kubectl(&["wait", "--for=condition=Established", "crd/backups.velero.io"], None);
+    let backup = |name: &str, namespaces: &[&str]| {
+        json!({"apiVersion": "velero.io/v1", "kind": "Backup", "metadata": {"name": name, "namespace": "default"},
+            "spec": {"includedNamespaces": namespaces}, "status": {"phase": "Completed", "expiration": "2026-12-29T00:00:00Z"}})
+        .to_string()
+    };
+    for (name, namespaces) in [("others", ["cf-elsewhere"]), ("theirs", ["cf-carried-off"])] {
+        eventually("the API of backups", || async {
+            let words = ["apply", "--server-side", "-f", "-"];
+            desk.plane.try_kubectl(&words, Some(&backup(name, &namespaces))).0.then_some(())
+        })
+        .await;
+    }
+    let (purger, handle) = doomed(&desk, driver, "carried-off", &[]).await;
+    let said = purger.refused("Doubt").await;
+    assert!(
+        said.contains("Backup default/theirs (till 2026-12-29T00:00:00Z); delete") && driver.holds(&handle),
+        "{said}"
+    );
+    desk.plane.kubectl(&["delete", "backups.velero.io", "theirs", "-n", "default"], None);
+    purger.purged().await;
+    assert!(!driver.holds(&handle));
+    desk.plane.kubectl(&["delete", "crd", "backups.velero.io"], None);
+}

@@ -38,6 +38,17 @@ fn volume_snapshot(name: &str) -> Value {
     object("snapshot.storage.k8s.io/v1", "VolumeSnapshot", "cf-rolls", name, Some(spec))
 }
 
+/// What KubeVirt, or the snapshot controller, says of it.
+fn says(desk: &Desk, kind: &str, namespace: &str, name: &str, status: &Value) {
+    let patch = json!({"status": status}).to_string();
+    desk.plane
+        .kubectl(&["patch", kind, name, "-n", namespace, "--subresource=status", "--type=merge", "-p", &patch], None);
+}
+
+fn ready() -> Value {
+    json!({"readyToUse": true})
+}
+
 /// A disk that is no longer declared since so many days.
 fn removed_disk(name: &str, days: i64) -> Value {
     let storage = json!({
@@ -49,6 +60,25 @@ fn removed_disk(name: &str, days: i64) -> Value {
     let since = now() - SignedDuration::from_hours(24 * days);
     disk["metadata"]["annotations"] = json!({"cloudfarm.dev/removed-at": since.to_string()});
     disk
+}
+
+/// A claim as KubeVirt calls those that it restores to.
+fn restored_name(which: &str) -> String {
+    format!("restore-{which}9d3c1e-5f53-4f0e-9c57-2f4d1a6f7a11-root")
+}
+
+/// One that is in no VM since so many days.
+fn restored_claim(name: &str, days: Option<i64>) -> Value {
+    let mut claim = object("v1", "PersistentVolumeClaim", "cf-rolls", name, None);
+    claim["spec"] = json!({
+        "accessModes": ["ReadWriteMany"], "volumeMode": "Block", "storageClassName": "cf-jp-encrypted",
+        "resources": {"requests": {"storage": "1Gi"}},
+    });
+    if let Some(days) = days {
+        let since = now() - SignedDuration::from_hours(24 * days);
+        claim["metadata"]["annotations"] = json!({"cloudfarm.dev/removed-at": since.to_string()});
+    }
+    claim
 }
 
 fn record(namespace: &str, name: &str, class: &str) -> Value {
@@ -84,33 +114,45 @@ async fn theirs(desk: &Desk, tenant: &str) -> Vec<String> {
         .collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_old_goes_while_the_contract_runs_and_what_is_young_the_newest_or_declared_stays() {
-    let (desk, driver, _turn) = bed().await;
-    let plane = desk.plane;
+fn export(name: &str) -> Value {
+    let source = json!({"apiGroup": "", "kind": "PersistentVolumeClaim", "name": "disk"});
+    object("export.kubevirt.io/v1beta1", "VirtualMachineExport", "cf-rolls", name, Some(json!({"source": source})))
+}
+
+/// A tenant that is taken leave of bit by bit, suspended, with the rights that this needs.
+async fn rolls(desk: &Desk) -> Purger {
     let capacity = json!({"contract": {"capacity": {"snapshots": 60}}});
-    world::apply(plane, &[world::namespace("rolls"), world::tenant("rolls", capacity)]);
-    let purger = Purger::of(&desk, "rolls").await;
+    world::apply(desk.plane, &[world::namespace("rolls"), world::tenant("rolls", capacity)]);
+    let purger = Purger::of(desk, "rolls").await;
     let rule = |target: &str, age: &str, keep: i64| json!({"target": target, "olderThan": age, "keepLast": keep});
     let rules =
         [rule("Snapshots", "30d", 1), rule("RemovedDisks", "60d", 0), rule("Exports", "7d", 0), rule("Logs", "1d", 0)];
     desk.decided("officer", "rolls", json!({"rolling": rules, "suspend": true})).await;
     desk.granted_in("cf-rolls", "delete", "cdi.kubevirt.io", "datavolumes").await;
     desk.granted_in("cfd-rolls", "delete", "", "configmaps").await;
+    purger
+}
 
-    let export = |name: &str| {
-        let source = json!({"apiGroup": "", "kind": "PersistentVolumeClaim", "name": "disk"});
-        object("export.kubevirt.io/v1beta1", "VirtualMachineExport", "cf-rolls", name, Some(json!({"source": source})))
-    };
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_old_goes_while_the_contract_runs_and_what_is_young_the_newest_or_declared_stays() {
+    let (desk, driver, _turn) = bed().await;
+    let plane = desk.plane;
+    let purger = rolls(&desk).await;
+
     let aged = [
         (SNAPSHOTS, "cf-rolls", snapshot("web-oldest", "web"), 50),
         (SNAPSHOTS, "cf-rolls", snapshot("web-old", "web"), 40),
         (SNAPSHOTS, "cf-rolls", snapshot("web-young", "web"), 2),
+        (SNAPSHOTS, "cf-rolls", snapshot("app-good", "app"), 60),
+        (SNAPSHOTS, "cf-rolls", snapshot("app-failed", "app"), 50),
+        (SNAPSHOTS, "cf-rolls", snapshot("app-lacks-a-disk", "app"), 45),
+        (SNAPSHOTS, "cf-rolls", snapshot("app-under-way", "app"), 40),
         (SNAPSHOTS, "cf-rolls", snapshot("db-old-and-the-newest", "db"), 90),
         (CONTENTS, "cf-rolls", content("content-of-web-old", "web-old"), 40),
         (CONTENTS, "cf-rolls", content("content-of-web-young", "web-young"), 2),
         ("volumesnapshots.snapshot.storage.k8s.io", "cf-rolls", volume_snapshot("disk-old"), 40),
         ("volumesnapshots.snapshot.storage.k8s.io", "cf-rolls", volume_snapshot("disk-young"), 2),
+        ("volumesnapshots.snapshot.storage.k8s.io", "cf-rolls", volume_snapshot("disk-under-way"), 1),
         ("virtualmachineexports.export.kubevirt.io", "cf-rolls", export("old"), 8),
         ("virtualmachineexports.export.kubevirt.io", "cf-rolls", export("young"), 6),
         ("configmaps", "cfd-rolls", record("cfd-rolls", "long-ago", "access"), 400),
@@ -119,9 +161,41 @@ async fn what_is_old_goes_while_the_contract_runs_and_what_is_young_the_newest_o
     ];
     for (kind, namespace, object, days) in &aged {
         create(plane, object);
-        make_older(plane, kind, namespace, object["metadata"]["name"].as_str().expect("a name"), *days);
+        let name = object["metadata"]["name"].as_str().expect("a name");
+        match name {
+            "app-failed" => says(&desk, kind, namespace, name, &json!({"phase": "Failed", "readyToUse": false})),
+            "app-lacks-a-disk" => {
+                let words = json!([{"indication": "PartialSnapshot", "message": ""}]);
+                says(&desk, kind, namespace, name, &json!({"readyToUse": true, "sourceIndications": words}));
+            }
+            "app-under-way" | "disk-under-way" => {}
+            _ if kind.contains("snapshots.") => says(&desk, kind, namespace, name, &ready()),
+            _ => {}
+        }
+        make_older(plane, kind, namespace, name, *days);
     }
-    create(plane, &removed_disk("removed-long-ago", 61));
+    // A restore has put a claim of its own in the place of the disk.
+    let mut removed = removed_disk("removed-long-ago", 61);
+    let [of_it, left_over, in_use, remembered, lately] = ["0a", "0b", "0c", "0d", "0e"].map(restored_name);
+    removed["metadata"]["annotations"]["cloudfarm.dev/restored-as"] = json!(of_it);
+    create(plane, &removed);
+    create(plane, &restored_claim(&of_it, None));
+    // Another restore has put others in the place of those: they are in no VM, some for long, and one is in one again.
+    let mut kept = removed_disk("kept", 59);
+    kept["metadata"]["annotations"]["cloudfarm.dev/restored-as"] = json!(remembered);
+    create(plane, &kept);
+    let firmware = json!({"bootloader": {"efi": {"secureBoot": true}}});
+    let vm = json!({"runStrategy": "Halted", "template": {"spec": {"domain": {"devices": {}, "firmware": firmware},
+        "volumes": [{"name": "root", "persistentVolumeClaim": {"claimName": in_use}}]}}});
+    create(plane, &object("kubevirt.io/v1", "VirtualMachine", "cf-rolls", "uses", Some(vm)));
+    for (name, days) in [(&left_over, 61), (&in_use, 61), (&remembered, 61), (&lately, 59)] {
+        create(plane, &restored_claim(name, Some(days)));
+    }
+    // Whatever somebody writes there names no claim but one that a restore made.
+    let mut odd = removed_disk("odd", 61);
+    odd["metadata"]["annotations"]["cloudfarm.dev/restored-as"] = json!("somebodys-data");
+    create(plane, &odd);
+    create(plane, &restored_claim("somebodys-data", Some(61)));
     create(plane, &removed_disk("removed-lately", 59));
     let mut volumes = Vec::new();
     for disk in ["removed-long-ago", "removed-lately"] {
@@ -141,8 +215,12 @@ async fn what_is_old_goes_while_the_contract_runs_and_what_is_young_the_newest_o
         gone,
         [
             "ConfigMap derived long-ago",
+            "DataVolume odd",
             "DataVolume removed-long-ago",
+            "PersistentVolumeClaim odd",
             "PersistentVolumeClaim removed-long-ago",
+            format!("PersistentVolumeClaim {of_it}").as_str(),
+            format!("PersistentVolumeClaim {left_over}").as_str(),
             "Report derived long-ago",
             "VirtualMachineExport old",
             "VirtualMachineSnapshot web-old",
@@ -160,6 +238,51 @@ async fn what_is_old_goes_while_the_contract_runs_and_what_is_young_the_newest_o
     let again = purger.run().await;
     assert_eq!(again.outcome, RunOutcome::Waited, "{again:?}");
     assert_eq!(theirs(&desk, "rolls").await, after);
+}
+
+/// The operator marks, the run erases: what is marked and older than the rule's own floor of backups that are good.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_goes_when_the_operator_has_marked_it_and_enough_good_ones_are_newer() {
+    let (desk, _, _turn) = bed().await;
+    let plane = desk.plane;
+    let capacity = json!({"contract": {"capacity": {"snapshots": 60}}});
+    world::apply(plane, &[world::namespace("shelf"), world::tenant("shelf", capacity)]);
+    let purger = Purger::of(&desk, "shelf").await;
+    // A rule for snapshots has no say about backups by plan, marked or not.
+    let rules = json!([
+        {"target": "Backups", "olderThan": "10d", "keepLast": 2}, {"target": "Snapshots", "olderThan": "1d", "keepLast": 0},
+    ]);
+    desk.decided("officer", "shelf", json!({"rolling": rules})).await;
+    desk.granted_in("cf-shelf", "delete", "snapshot.kubevirt.io", "virtualmachinesnapshots").await;
+    let operator = plane.operator_kubeconfig("shelf");
+    let failed = json!({"phase": "Failed", "readyToUse": false});
+    let made = [
+        ("web-60-failed", 60, true, &failed),
+        ("web-50", 50, true, &ready()),
+        ("web-40-kept-by-the-plan", 40, false, &ready()),
+        ("web-30", 30, true, &ready()),
+        ("web-20", 20, true, &ready()),
+        ("web-15-failed", 15, true, &failed),
+        ("web-5", 5, true, &json!({"readyToUse": false})),
+    ];
+    for (name, days, marked, status) in made {
+        let mut backup = snapshot(name, "web");
+        backup["metadata"]["namespace"] = json!("cf-shelf");
+        backup["metadata"]["labels"] = json!({"cloudfarm.dev/backup": "plan"});
+        if marked {
+            backup["metadata"]["labels"]["cloudfarm.dev/disposable"] = json!("true");
+        }
+        let (ok, said) = plane.try_kubectl_with(&operator, &["create", "-f", "-"], Some(&backup.to_string()));
+        assert!(ok, "{said}");
+        says(&desk, SNAPSHOTS, "cf-shelf", name, status);
+        make_older(plane, SNAPSHOTS, "cf-shelf", name, days);
+    }
+    let ended = purger.run().await;
+    assert_eq!(ended.outcome, RunOutcome::Rolled, "{ended:?}");
+    let left = ["web-20", "web-30", "web-40-kept-by-the-plan", "web-5"];
+    let left: Vec<String> = left.iter().map(|name| format!("VirtualMachineSnapshot {name}")).collect();
+    assert_eq!(theirs(&desk, "shelf").await, left);
+    assert_eq!(purger.run().await.outcome, RunOutcome::Waited);
 }
 
 /// The garbage collector usually comes first, and nobody may rely on it.

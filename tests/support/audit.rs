@@ -82,6 +82,14 @@ impl Mark {
         .await;
     }
 
+    /// Events that the operator told or tried to tell since the mark, also those that were there already.
+    pub async fn events(&self, plane: &Plane) -> Vec<Call> {
+        self.flushed(plane).await;
+        let lines = self.lines(plane, cloudfarm::install::OPERATOR);
+        let calls = lines.iter().filter(|line| line["user"]["username"] == cloudfarm::install::OPERATOR).map(call);
+        calls.filter(|call| call.resource == "events" && call.writes()).collect()
+    }
+
     /// Every write by anybody about a tenant's declarations and what was made of them, with in whose name; not those that
     /// were only tried (`dryRun`). The control plane's own controllers are not in the log.
     pub async fn writes_about(&self, plane: &Plane, tenant: &str) -> Vec<(String, Call)> {

@@ -1,11 +1,14 @@
 //! The operator inside the test process.
 
+use std::time::Duration;
+
 use cloudfarm::operator::clock::Clock;
 use cloudfarm::operator::config::Config;
 use cloudfarm::operator::{RunError, Settings};
 use kube::client::ClientBuilder;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::faults::Faults;
 use super::plane::Plane;
@@ -94,6 +97,20 @@ impl Operator {
             .await
         });
         Self { task, stop: Some(stop), faults, clock }
+    }
+
+    /// Waits until it has begun no write for so long: as far as can be seen from outside, everything is done.
+    pub async fn rest(&self, quiet: Duration) {
+        let resting = async {
+            let (mut writes, mut since) = (self.faults.writes(), Instant::now());
+            while since.elapsed() < quiet {
+                tokio::time::sleep(quiet / 10).await;
+                if self.faults.writes() != writes {
+                    (writes, since) = (self.faults.writes(), Instant::now());
+                }
+            }
+        };
+        tokio::time::timeout(super::PATIENCE, resting).await.expect("it comes to rest");
     }
 
     /// Stops it well, as SIGTERM does.

@@ -98,6 +98,12 @@ impl Plane {
         run(Command::new(root.join("tests/controlplane/crds.sh")).arg(&self.dir).arg(set));
     }
 
+    /// KubeVirt's own virt-api and virt-controller in the place of the stand-in for VMs.
+    pub fn run_kubevirt(&self) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        run(Command::new(root.join("tests/controlplane/kubevirt.sh")).arg(&self.dir));
+    }
+
     /// Sends a signal to one of the plane's servers.
     pub fn signal(&self, server: &str, signal: &str) {
         let pid = std::fs::read_to_string(self.dir.join("pid").join(server)).expect("a running server");

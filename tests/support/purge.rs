@@ -175,8 +175,17 @@ impl Purger {
 
     /// A run that previews; afterwards the operator has approved and the purge has its rights.
     pub async fn preview(&self) {
-        let ended = self.run().await;
-        assert_eq!((ended.outcome, ended.reason.as_str()), (RunOutcome::Previewed, "Previewed"), "{}", ended.message);
+        let ran = || async {
+            match self.try_run(&Faults::default()).await.expect("nobody kills it") {
+                Ok(ended) => Some(Some(ended)),
+                // A busy API server: the next run asks again, as the CronJob's does, unless this one's word has come through.
+                Err(_) => self.status().await.progress.inventory.map(|_| None),
+            }
+        };
+        if let Some(ended) = super::eventually("a preview", ran).await {
+            let said = (ended.outcome, ended.reason.as_str());
+            assert_eq!(said, (RunOutcome::Previewed, "Previewed"), "{}", ended.message);
+        }
         self.approved().await;
     }
 

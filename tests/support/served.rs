@@ -1,7 +1,11 @@
 //! What an API server serves, by its own account: every resource and subresource of every version.
 
+use std::iter;
+
 use futures::future::join_all;
 use kube::Client;
+
+use super::eventually;
 
 /// One resource or subresource.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,14 +34,24 @@ impl Served {
     }
 }
 
-/// Everything, sorted.
+/// Everything, sorted. A version that comes or goes while it is asked for (a neighbour test's CRD on a shared plane) is
+/// named by one answer and unknown to the next: the whole is asked again until its answers fit together.
 pub async fn served(client: &Client) -> Vec<Served> {
-    let groups = client.list_api_groups().await.expect("groups").groups;
-    let versions: Vec<String> =
-        groups.iter().flat_map(|group| group.versions.iter().map(|version| version.group_version.clone())).collect();
-    let lists = join_all(versions.iter().map(|version| client.list_api_group_resources(version)));
-    let mut all = vec![client.list_core_api_resources("v1").await.expect("resources")];
-    all.extend(lists.await.into_iter().map(|list| list.expect("resources")));
+    let all = eventually("an account of what is served that fits together", || async {
+        let groups = client.list_api_groups().await.expect("groups").groups;
+        let versions: Vec<String> = groups
+            .iter()
+            .flat_map(|group| group.versions.iter().map(|version| version.group_version.clone()))
+            .collect();
+        let lists = join_all(versions.iter().map(|version| client.list_api_group_resources(version))).await;
+        let core = client.list_core_api_resources("v1").await.expect("resources");
+        let known = lists.into_iter().map(|list| match list {
+            Err(kube::Error::Api(status)) if status.code == 404 => None,
+            list => Some(list.expect("resources")),
+        });
+        iter::once(Some(core)).chain(known).collect::<Option<Vec<_>>>()
+    })
+    .await;
     let mut found: Vec<Served> = all
         .into_iter()
         .flat_map(|list| {

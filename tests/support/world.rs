@@ -41,6 +41,12 @@ pub fn machine(name: &str, networks: &[&str]) -> Value {
     })
 }
 
+/// A customer's own Secret.
+pub fn secret(tenant: &str, name: &str, data: &Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": format!("cf-{tenant}")},
+           "stringData": data})
+}
+
 /// A TenantNetwork of type Pod.
 pub fn network(tenant: &str, name: &str, more: Value) -> Value {
     let mut manifest = json!({
@@ -178,6 +184,7 @@ pub async fn end_state(client: &Client, tenant: &str) -> BTreeMap<String, Value>
         resource("", "v1", "LimitRange", "limitranges"),
         resource("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
         resource("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
+        resource("", "v1", "Secret", "secrets"),
         resource("cdi.kubevirt.io", "v1beta1", "DataVolume", "datavolumes"),
         resource("kubevirt.io", "v1", "VirtualMachine", "virtualmachines"),
         resource("", "v1", "Service", "services"),

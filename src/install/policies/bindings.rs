@@ -1,9 +1,9 @@
-//! Who may be given the purge's rights.
+//! Who may be given the purge's rights, and the operator's inside of tenants' namespaces.
 
 use super::Guard;
 use crate::api::labels::TENANT;
-use crate::install::roles::PURGE_ROLES;
-use crate::install::{NAMESPACE, PURGE_ACCOUNT};
+use crate::install::roles::{INSIDE, PURGE_ROLES};
+use crate::install::{NAMESPACE, OPERATOR_ACCOUNT, PURGE_ACCOUNT};
 
 /// The operator binds the purge's roles and holds none of their rights: without this it could bind them to itself.
 pub fn purge_roles() -> Guard {
@@ -23,5 +23,25 @@ pub fn purge_roles() -> Guard {
     .unless(
         format!("object.?subjects.orValue([]).all(subject, subject.kind == 'ServiceAccount' && subject.name == '{PURGE_ACCOUNT}' && subject.?namespace.orValue('') == '{NAMESPACE}')"),
         format!("{what} + ' to somebody else than ServiceAccount {NAMESPACE}/{PURGE_ACCOUNT}: only the purge deletes'"),
+    )
+}
+
+/// The operator binds this role to itself: without a fence it could do so where the cluster's own Secrets are.
+pub fn inside() -> Guard {
+    let what = "request.resource.resource + ' ' + object.metadata.name + ' gives ' + object.roleRef.name";
+    Guard::on(
+        "cloudfarm-inside-bindings",
+        &["CREATE", "UPDATE"],
+        "rbac.authorization.k8s.io",
+        &["rolebindings", "clusterrolebindings"],
+    )
+    .when("role", format!("object.roleRef.kind == 'ClusterRole' && object.roleRef.name == '{INSIDE}'"))
+    .unless(
+        format!("request.resource.resource == 'rolebindings' && namespaceObject.metadata.?labels[?'{TENANT}'].hasValue() && request.namespace.startsWith('cf-')"),
+        format!("{what} + ' outside of a tenant\\'s namespace: it reads Secrets; bind it by a RoleBinding in cf-<tenant>, in a namespace with the label {TENANT}'"),
+    )
+    .unless(
+        format!("object.?subjects.orValue([]).all(subject, subject.kind == 'ServiceAccount' && subject.name == '{OPERATOR_ACCOUNT}' && subject.?namespace.orValue('') == '{NAMESPACE}')"),
+        format!("{what} + ' to somebody else than ServiceAccount {NAMESPACE}/{OPERATOR_ACCOUNT}: only the operator makes what guests start from'"),
     )
 }

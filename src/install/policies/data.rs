@@ -1,7 +1,8 @@
 //! What holds a customer's data in a tenant's namespace: who may delete it, and when.
 
-use super::{Guard, annotation, by_uid, held, is_operator, is_purge, label};
-use crate::api::labels::{DISPOSABLE, LEGAL_HOLD, PURGE_APPROVED, TENANT};
+use super::{Guard, annotation, by_uid, held, is_garbage_collector, is_operator, is_purge, label, may_for_tenants};
+use crate::api::labels::{BACKUP, DISPOSABLE, LEGAL_HOLD, PURGE_APPROVED, TENANT};
+use crate::install::roles::LAUNCH;
 
 /// A VirtualMachineRestore, -Backup or -Export is no data: it points at some.
 pub(super) const DATA: [(&str, &[&str]); 5] = [
@@ -20,6 +21,17 @@ const MARKED: [(&str, &[&str]); 5] =
 /// CDI's own volumes while it imports or clones, and those that live and die with one pod.
 const PASSING: &str = "(request.userInfo.username == 'system:serviceaccount:cdi:cdi-sa' && (oldObject.metadata.name.startsWith('prime-') || oldObject.metadata.name.startsWith('tmp-'))) || (request.resource.resource == 'persistentvolumeclaims' && oldObject.metadata.?ownerReferences.orValue([]).exists(owner, owner.kind == 'Pod'))";
 
+/// The state of TPM and UEFI that a restored VM had before, which KubeVirt replaces by that of the backup: it marks it, and
+/// no restore ends before it is gone.
+const REPLACED: &str = "(request.resource.resource == 'persistentvolumeclaims' && oldObject.metadata.name.matches('^(restore-[0-9a-f-]{36}-)?persistent-state-for-') && oldObject.metadata.?labels[?'restore.kubevirt.io/cleanup-backend-pvc'].hasValue())";
+
+/// What a snapshot that never got ready leaves. KubeVirt deletes its content when the deadline is over, and keeps the VM
+/// locked until it is gone.
+const UNFINISHED: &str = "(request.resource.resource == 'virtualmachinesnapshotcontents' && dyn(oldObject).?status.?readyToUse.orValue(false) != true)";
+
+/// One disk's part of it, which goes with it.
+const UNFINISHED_PART: &str = "(request.resource.resource == 'volumesnapshots' && dyn(oldObject).?status.?readyToUse.orValue(false) != true && oldObject.metadata.?ownerReferences.orValue([]).exists(owner, owner.kind == 'VirtualMachineSnapshotContent' && owner.?controller.orValue(false)))";
+
 const WHAT: &str = "request.resource.resource + ' ' + request.namespace + '/' + oldObject.metadata.name + ' of tenant ' + namespaceObject.metadata.labels['cloudfarm.dev/tenant']";
 
 /// Data goes when the operator has approved a purge of its namespace, or when it was marked disposable before, and
@@ -27,11 +39,13 @@ const WHAT: &str = "request.resource.resource + ' ' + request.namespace + '/' + 
 /// since it is asked for every delete that a controller makes.
 ///
 /// The garbage collector is refused like anybody: what goes with a disposable disk or snapshot has to carry the label,
-/// too.
+/// too. Of a snapshot that never got ready it takes what is not ready itself.
 pub fn deletion() -> Guard {
     let approved = format!("{}.orValue('') != ''", annotation("namespaceObject", PURGE_APPROVED));
     let hold = format!("{}.hasValue()", annotation("namespaceObject", LEGAL_HOLD));
     let disposable = format!("{}.orValue('') == 'true'", label("oldObject", DISPOSABLE));
+    let replaced = format!("({REPLACED} || {UNFINISHED}) && {}", may_for_tenants(LAUNCH));
+    let unfinished = format!("{UNFINISHED_PART} && {}", is_garbage_collector());
     Guard::on_all("cloudfarm-data-deletion", &["DELETE"], &DATA)
         .in_namespaces_with(TENANT)
         .with("passing", PASSING)
@@ -45,7 +59,7 @@ pub fn deletion() -> Guard {
             "variables.what + ' is under a legal hold: namespace ' + request.namespace + ' has the annotation cloudfarm.dev/legal-hold, and nothing is deleted until somebody with the verb release on retentions.cloudfarm.dev takes it off'",
         )
         .unless(
-            format!("variables.passing || {approved} || {disposable}"),
+            format!("variables.passing || {approved} || {disposable} || {replaced} || {unfinished}"),
             "variables.what + ' is kept: data goes by the purge, once the contract is over and the Retention lets it (set spec.contract.endDate of the Tenant), or before that with the label cloudfarm.dev/disposable=true, which spec.rolling of the Retention sets'",
         )
         .unless(
@@ -63,6 +77,19 @@ pub fn ownership() -> Guard {
         .unless(
             "object.metadata.?ownerReferences == oldObject.metadata.?ownerReferences",
             format!("{WHAT} + ': metadata.ownerReferences are not ours to change, since the garbage collector deletes by them; leave them as they are'"),
+        )
+}
+
+/// A snapshot counts as the plan's backup, and is one of those that the plan keeps, when the operator says so: a customer,
+/// who may make snapshots, neither stands in for a backup nor passes for one that is good.
+pub fn backup() -> Guard {
+    let (new, old) = (label("object", BACKUP), label("oldObject", BACKUP));
+    Guard::on("cloudfarm-backup", &["CREATE", "UPDATE"], "snapshot.kubevirt.io", &["virtualmachinesnapshots"])
+        .in_namespaces_with(TENANT)
+        .for_objects_with(BACKUP)
+        .unless(
+            format!("{} || oldObject != null && {new} == {old}", is_operator()),
+            "request.resource.resource + ' ' + request.namespace + '/' + object.metadata.?name.orValue('') + ': the label cloudfarm.dev/backup is set only by the operator, on what it makes by spec.backup of tenant ' + namespaceObject.metadata.labels['cloudfarm.dev/tenant'] + '; leave it as it is'",
         )
 }
 

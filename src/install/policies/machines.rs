@@ -50,8 +50,15 @@ fn guard(name: &'static str) -> Guard {
         .with("interfaces", "variables.template.?spec.?domain.?devices.?interfaces.orValue([])")
 }
 
-/// Nothing of the node, no program beside the launcher, measured boot. For everybody, the operator included.
+/// Nothing of the node, no program beside the launcher, secure boot, or SEV-SNP, which measures what boots and excludes it.
+/// For everybody, the operator included. That a VM boots without secure boot is the operator's to say alone: whoever could
+/// write the word would have a way around it on any cluster whose KubeVirt does not look. What is there may be started and
+/// stopped by everybody who could before.
 pub fn template() -> Guard {
+    let boots = |object: &str| {
+        let domain = format!("{}.?spec.?domain", template_of(object));
+        format!("[{domain}.?firmware.orValue({{}}), {domain}.?launchSecurity.orValue({{}})]")
+    };
     let nodes = format!("[{}].exists(kind, kind in volume)", quoted(&NODE_VOLUMES));
     guard("cloudfarm-machine-template")
         .with("volumes", "variables.template.?spec.?volumes.orValue([])")
@@ -73,9 +80,11 @@ pub fn template() -> Guard {
             "variables.sidecars.size() == 0",
             format!("{WHAT} + 'the annotation ' + variables.sidecars.join(', ') + ' runs a program beside the VM; leave it out'"),
         )
+        .with("measured", "variables.template.?spec.?domain.?launchSecurity.?snp.hasValue()")
+        .with("boots_as_before", format!("oldObject != null && {} == {}", boots("object"), boots("oldObject")))
         .unless(
-            "variables.template.?spec.?domain.?firmware.?bootloader.?efi.?secureBoot.orValue(false) == true || request.resource.resource == 'virtualmachineinstancepresets'",
-            format!("{WHAT} + 'domain.firmware.bootloader.efi.secureBoot is not true; set it'"),
+            format!("variables.template.?spec.?domain.?firmware.?bootloader.?efi.?secureBoot.orValue(false) == true || variables.measured && ({} || request.resource.resource == 'virtualmachineinstances' && {} || variables.boots_as_before) || request.resource.resource == 'virtualmachineinstancepresets'", is_operator(), may_for_tenants(LAUNCH)),
+            format!("{WHAT} + 'domain.firmware.bootloader.efi.secureBoot is not true; ' + (variables.measured ? 'launchSecurity.snp takes its place in VMs of the operator alone: write spec.isolation.confidential: SEVSNP into the Tenant' : 'set it')"),
         )
 }
 

@@ -7,15 +7,21 @@
 
 mod bindings;
 mod data;
+mod exports;
+mod guests;
+mod images;
 mod machines;
 mod namespaces;
+mod nodes;
 mod pods;
 mod program;
 mod purge;
 mod reach;
+mod restores;
 mod retentions;
 mod storage;
 mod tenants;
+mod velero;
 mod walls;
 
 use serde_json::{Value, json};
@@ -36,6 +42,7 @@ pub fn policies() -> Vec<Value> {
     let guards = [
         data::deletion(),
         data::ownership(),
+        data::backup(),
         data::disposable(),
         data::disposable_by_purge(),
         machines::template(),
@@ -46,6 +53,8 @@ pub fn policies() -> Vec<Value> {
         namespaces::marks(),
         namespaces::approval(),
         namespaces::hold_release(),
+        nodes::labels(),
+        restores::restore(),
         retentions::deletion(),
         retentions::by_operator(),
         retentions::holds(),
@@ -57,6 +66,11 @@ pub fn policies() -> Vec<Value> {
         purge::snapshot_content_deletion(),
         purge::wall_deletion(),
         bindings::purge_roles(),
+        bindings::inside(),
+        exports::export(),
+        guests::secrets(),
+        images::results(),
+        images::exceptions(),
         pods::entry(),
         pods::creation(),
         pods::change(),
@@ -72,6 +86,7 @@ pub fn policies() -> Vec<Value> {
         reach::customers(),
         storage::classes(),
         storage::sources(),
+        velero::schedules(),
         walls::of_tenants(),
         walls::of_the_platform(),
     ];
@@ -250,6 +265,11 @@ fn may_for_tenants(verb: &str) -> String {
 /// CEL: who asks is one of Kubernetes' own controllers that clear away.
 fn is_controller() -> String {
     format!("request.userInfo.username in [{}]", quoted(&CONTROLLERS))
+}
+
+/// CEL: who asks is Kubernetes' garbage collector, by either of its names.
+fn is_garbage_collector() -> String {
+    format!("request.userInfo.username in [{}]", quoted(&CONTROLLERS[1..]))
 }
 
 /// CEL: names of the entries of a map of `object` that begin with one of these and are not as they were.

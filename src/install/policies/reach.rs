@@ -34,6 +34,7 @@ pub fn objects() -> Guard {
             ("rbac.authorization.k8s.io", &["rolebindings"]),
             ("kubevirt.io", &["virtualmachines"]),
             ("cdi.kubevirt.io", &["datavolumes"]),
+            ("snapshot.kubevirt.io", &["virtualmachinesnapshots"]),
             ("cert-manager.io", &["certificates"]),
             ("k8s.cni.cncf.io", &["network-attachment-definitions", "multi-networkpolicies"]),
             ("k8s.ovn.org", &["userdefinednetworks"]),
@@ -71,7 +72,7 @@ pub fn customers() -> Guard {
         &["CREATE", "UPDATE"],
         &[
             ("cloudfarm.dev", &["tenantnetworks"]),
-            ("snapshot.kubevirt.io", &["virtualmachinesnapshots"]),
+            ("snapshot.kubevirt.io", &["virtualmachinesnapshots", "virtualmachinerestores"]),
             ("export.kubevirt.io", &["virtualmachineexports"]),
         ],
     )

@@ -1,5 +1,6 @@
 //! Roles: the operator's, the purge's, people's, and those that tenants' administrators are bound to.
 
+mod inside;
 mod operator;
 mod people;
 mod platform;
@@ -9,6 +10,7 @@ mod tenants;
 use serde_json::{Value, json};
 
 use super::{NAMESPACE, kept};
+pub use inside::INSIDE;
 pub use platform::{ENROLL, LAUNCH, MAINTAIN};
 #[cfg(test)]
 pub use purge::KNOWN_INVENTORY;

@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{PURGE_ROLES, TENANT_ROLES, cluster_role, cluster_role_binding, role, role_binding, rule};
+use super::inside::inside;
+use super::{INSIDE, PURGE_ROLES, TENANT_ROLES, cluster_role, cluster_role_binding, role, role_binding, rule};
 use crate::install::{EVIDENCE_NAMESPACE, NAMESPACE, OPERATOR_ACCOUNT};
 
 /// `get` is for the one look after a create that was refused because something is there. `bind` lets it give roles
 /// whose rights it does not hold; to whom it may give the purge's is a policy.
 pub fn operator() -> Vec<Value> {
-    let bound: Vec<&str> = TENANT_ROLES.into_iter().chain(PURGE_ROLES).collect();
+    let bound: Vec<&str> = TENANT_ROLES.into_iter().chain(PURGE_ROLES).chain([INSIDE]).collect();
     let rules = [
         rule("cloudfarm.dev", &["tenants", "tenantnetworks"], &["list", "watch"]),
         rule("cloudfarm.dev", &["retentions"], &["get", "list", "watch", "create", "patch"]),
@@ -18,7 +19,12 @@ pub fn operator() -> Vec<Value> {
         rule("rbac.authorization.k8s.io", &["rolebindings"], &["get", "list", "watch", "create", "patch", "delete"]),
         json!({"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"], "verbs": ["bind"], "resourceNames": bound}),
         rule("kubevirt.io", &["virtualmachines"], &["get", "list", "watch", "create", "patch", "delete"]),
+        rule("kubevirt.io", &["kubevirts"], &["list", "watch"]),
         rule("cdi.kubevirt.io", &["datavolumes"], &["get", "list", "watch", "create", "patch"]),
+        rule("cdi.kubevirt.io", &["datasources"], &["list", "watch"]),
+        rule("", &["persistentvolumeclaims"], &["list", "watch"]),
+        // Without `delete`: backups go by the purge's rolling run.
+        rule("snapshot.kubevirt.io", &["virtualmachinesnapshots"], &["get", "list", "watch", "create", "patch"]),
         rule("", &["services"], &["get", "list", "watch", "create", "patch", "delete"]),
         rule("cert-manager.io", &["certificates"], &["get", "list", "watch", "create", "patch", "delete"]),
         // Without `delete`: the wall between tenants goes with the last of the data.
@@ -34,6 +40,13 @@ pub fn operator() -> Vec<Value> {
             &["get", "list", "watch", "create", "patch", "delete"],
         ),
         rule("instancetype.kubevirt.io", &["virtualmachineclusterinstancetypes"], &["list", "watch"]),
+        // Where data is: looked at, and changed by nobody of ours.
+        rule("", &["nodes", "persistentvolumes"], &["list", "watch"]),
+        rule("storage.k8s.io", &["storageclasses"], &["list", "watch"]),
+        rule("snapshot.storage.k8s.io", &["volumesnapshotclasses"], &["list", "watch"]),
+        rule("velero.io", &["backupstoragelocations", "backups"], &["list", "watch"]),
+        // Of which one may be written is a policy; backups go by their own end.
+        rule("velero.io", &["schedules"], &["get", "list", "watch", "create", "patch", "delete"]),
         rule("apiextensions.k8s.io", &["customresourcedefinitions"], &["list", "watch"]),
         rule("events.k8s.io", &["events"], &["create", "patch"]),
     ];
@@ -47,6 +60,7 @@ pub fn operator() -> Vec<Value> {
     vec![
         cluster_role(OPERATOR_ACCOUNT, &rules),
         cluster_role_binding(OPERATOR_ACCOUNT),
+        inside(),
         role(NAMESPACE, OPERATOR_ACCOUNT, &own_rules),
         role_binding(NAMESPACE, OPERATOR_ACCOUNT),
         role(EVIDENCE_NAMESPACE, OPERATOR_ACCOUNT, &evidence),

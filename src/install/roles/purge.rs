@@ -52,7 +52,7 @@ const KUBERNETES: [(&str, &[&str]); 11] = [
 ];
 
 /// The neighbours' namespaced kinds.
-const NEIGHBOURS: [(&str, &[&str]); 20] = [
+const NEIGHBOURS: [(&str, &[&str]); 21] = [
     (
         "kubevirt.io",
         &[
@@ -92,6 +92,24 @@ const NEIGHBOURS: [(&str, &[&str]); 20] = [
     ("openreports.io", &["reports"]),
     ("wgpolicyk8s.io", &["policyreports"]),
     (
+        "velero.io",
+        &[
+            "backuprepositories",
+            "backups",
+            "backupstoragelocations",
+            "datadownloads",
+            "datauploads",
+            "deletebackuprequests",
+            "downloadrequests",
+            "podvolumebackups",
+            "podvolumerestores",
+            "restores",
+            "schedules",
+            "serverstatusrequests",
+            "volumesnapshotlocations",
+        ],
+    ),
+    (
         "monitoring.coreos.com",
         &["alertmanagerconfigs", "alertmanagers", "podmonitors", "probes", "prometheuses", "prometheusrules"],
     ),
@@ -125,6 +143,7 @@ fn everywhere() -> Vec<Value> {
         rule("", &["persistentvolumes"], &["get", "list", "patch"]),
         rule("snapshot.storage.k8s.io", &["volumesnapshotcontents"], &["get", "list", "patch", "delete"]),
         rule("policy.networking.k8s.io", &["clusternetworkpolicies"], &["get", "delete"]),
+        rule("velero.io", &["backups", "schedules"], &["list"]),
         rule("k8s.ovn.org", &["clusteruserdefinednetworks"], &["get", "list", "delete"]),
     ]
 }

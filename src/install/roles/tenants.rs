@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{cluster_role, rule};
+use super::{cluster_role, named, rule};
 
 /// ClusterRoles that the operator binds inside tenants' namespaces.
 pub const TENANT_ROLES: [&str; 4] =
@@ -33,11 +33,17 @@ pub fn tenants() -> Vec<Value> {
     let administer = [
         rule("cloudfarm.dev", &["tenantnetworks"], &["update", "patch"]),
         rule("snapshot.kubevirt.io", &["virtualmachinesnapshots"], &["get", "list", "watch", "create"]),
+        // A restore holds no data; one that gets no room keeps its VM off until it is deleted.
+        rule("snapshot.kubevirt.io", &["virtualmachinerestores"], &["get", "list", "watch", "create", "delete"]),
+        // How large the disks are that a restore makes anew.
+        rule("", &["persistentvolumeclaims"], &["get"]),
         rule("export.kubevirt.io", &["virtualmachineexports"], &["get", "list", "watch", "create"]),
         rule("", &["resourcequotas", "events"], &["get", "list", "watch"]),
     ];
     let take_along = [
         rule("export.kubevirt.io", &["virtualmachineexports"], &["get", "list", "watch", "create"]),
+        // KubeVirt puts the word that opens an export there; an export has to be called hand-back for it.
+        named("", &["secrets"], &["export-token-hand-back"], &["get"]),
         rule("kubevirt.io", &["virtualmachines"], &["get", "list", "watch"]),
     ];
     vec![

@@ -92,7 +92,7 @@ fn watched(context: &Context) -> Vec<(String, String, bool)> {
         ("CustomResourceDefinition", "customresourcedefinitions", context.neighbours.known()),
     ];
     let own = own.map(|(kind, plural, synced)| (kind.to_owned(), plural.to_owned(), synced));
-    let made = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Retention);
+    let made = Kind::ALL.into_iter().filter(|kind| kind.watched() && *kind != Kind::Retention);
     let made = made.filter(|kind| kind.neighbour_crd().is_none() || context.cluster.installed(*kind));
     let made = made.map(|kind| {
         let resource = kind.api_resource();

@@ -9,12 +9,11 @@ use super::retentions;
 use super::tenants::Seen;
 use crate::api::retention::Retention;
 use crate::api::tenant::{Tenant, TenantStatus};
-use crate::cluster::object::Usage;
 use crate::operator::context::Conditions;
 use crate::operator::stores::{Guarded, OfTenant};
 
-/// From this share of a contracted resource on a tenant is among those with a problem, in thousandths.
-const NEARLY_FULL: u32 = 900;
+/// From this share of a contracted resource on a tenant is among those with a problem, in percent.
+const NEARLY_FULL: i64 = 90;
 
 /// One customer.
 #[derive(Default)]
@@ -24,7 +23,6 @@ pub(super) struct Sight<'a> {
     pub declared: bool,
     pub networks: usize,
     pub retention: Option<&'a Retention>,
-    pub usage: Usage,
     /// Objects by kind, condition and reason.
     pub problems: BTreeMap<(&'static str, String, String), usize>,
 }
@@ -49,11 +47,6 @@ pub(super) fn sights(seen: &Seen) -> BTreeMap<String, Sight<'_>> {
         if let Some(sight) = sights.get_mut(&network.tenant()) {
             sight.networks += 1;
             sight.trouble("TenantNetwork", conditions(network));
-        }
-    }
-    for (tenant, usage) in &seen.usages {
-        if let Some(sight) = sights.get_mut(tenant) {
-            sight.usage = *usage;
         }
     }
     sights
@@ -93,13 +86,8 @@ impl Sight<'_> {
     }
 
     pub(super) fn wants_attention(&self) -> bool {
-        let full = |share: Option<u32>| share.is_some_and(|share| share >= NEARLY_FULL);
-        let Usage { vcpus, memory, storage, instances } = self.usage;
-        let allocated = self.status().is_some_and(|status| status.capacity.iter().any(|row| row.percent >= 90));
-        !self.problems.is_empty()
-            || self.retention.is_some_and(retentions::is_on_the_way)
-            || [vcpus, memory, storage, instances].into_iter().any(full)
-            || allocated
+        let full = self.status().is_some_and(|status| status.capacity.iter().any(|row| row.percent >= NEARLY_FULL));
+        !self.problems.is_empty() || self.retention.is_some_and(retentions::is_on_the_way) || full
     }
 
     pub(super) fn status(&self) -> Option<&TenantStatus> {
@@ -116,12 +104,17 @@ fn is_problem(type_: &str, status: &str, reason: &str) -> bool {
         | "QuotaEnforced"
         | "WallsReady"
         | "VirtualMachinesReady"
+        | "DisksAsDeclared"
         | "RetentionScheduled"
         | "BackendReady"
         | "RulesAccepted"
         | "ClockTrusted"
         | "InventoryStable" => status != "True",
+        "GuestFloor" => status != "True" && reason != "UserDataOverruled",
         "Stalled" => status == "True" && !["Purging", "Purged"].contains(&reason),
+        "CapacityWithinThreshold" | "ResidencyVerified" | "BackupsCurrent" => status == "False",
+        // That nobody looks, or that somebody answers for it by name, is how it is meant to be.
+        "ImagesScanned" => status == "False" && !["SwitchedOff", "ScannerMissing", "ImageExcepted"].contains(&reason),
         "Overdue" => status == "True",
         _ => false,
     }

@@ -1,7 +1,7 @@
 //! How the customers fare. The leader alone says it.
 //!
 //! Counts are over all of them. Series of their own have at most `metrics.perTenant` tenants, those with a problem first,
-//! and each has at most 43: 14 of the Tenant, 9 of its Retention, and [`PROBLEMS`].
+//! and each has at most 47: 18 of the Tenant, 9 of its Retention, and [`PROBLEMS`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use k8s_openapi::jiff::Timestamp;
 use super::figures::Figures;
 use super::retentions;
 use super::sight::{Said, Sight, conditions, sights, word};
+use crate::api::quantity::Quantity;
 use crate::api::retention::Retention;
 use crate::api::tenant::{Tenant, TenantPhase};
 use crate::api::tenant_network::TenantNetwork;
-use crate::cluster::object::Usage;
 use crate::operator::context::Context;
 use crate::operator::stores::Guarded;
 
@@ -26,7 +26,6 @@ pub(super) struct Seen {
     pub tenants: Vec<Arc<Guarded<Tenant>>>,
     pub networks: Vec<Arc<Guarded<TenantNetwork>>>,
     pub retentions: Vec<Arc<Guarded<Retention>>>,
-    pub usages: BTreeMap<String, Usage>,
     pub now: Timestamp,
     /// Tenants that have series of their own.
     pub most: usize,
@@ -38,7 +37,6 @@ impl Seen {
             tenants: context.stores.tenants.store.state(),
             networks: context.stores.networks.store.state(),
             retentions: context.stores.retentions.store.state(),
-            usages: context.cluster.observed.usages(),
             now: context.clock.now(),
             most: context.config.metrics.per_tenant.into(),
         }
@@ -124,22 +122,44 @@ fn one(figures: &mut Figures, name: &str, sight: &Sight) {
     capacity(figures, name, sight);
 }
 
+/// By what the status says, which goes by what the customer bought: a quota counts launchers' overhead as well, and of a
+/// CPU no more than the share that KubeVirt asks for.
 fn capacity(figures: &mut Figures, name: &str, sight: &Sight) {
     let rows = sight.status().map(|status| status.capacity.as_slice()).unwrap_or_default();
     for row in rows.iter().take(4) {
-        let share = f64::from(i32::try_from(row.percent).unwrap_or(i32::MAX)) / 100.0;
-        figures
-            .gauge("tenant_capacity_allocated_ratio", "Share of a contracted resource that the VMs take that are made")
-            .set(&[("tenant", name), ("resource", &word(&row.resource))], share);
-    }
-    let Usage { vcpus, memory, storage, instances } = sight.usage;
-    for (resource, share) in [("vcpus", vcpus), ("memory", memory), ("storage", storage), ("instances", instances)] {
-        if let Some(share) = share {
+        let labels = [("tenant", name), ("resource", &word(&row.resource))];
+        if let Some(share) = share(&row.allocated, &row.contracted) {
             figures
-                .gauge("tenant_capacity_used_ratio", "Share of a contracted resource that the quota counts as used")
-                .set(&[("tenant", name), ("resource", resource)], f64::from(share) / 1000.0);
+                .gauge(
+                    "tenant_capacity_allocated_ratio",
+                    "Share of a contracted resource that VMs are given that are made, and disks that are there",
+                )
+                .set(&labels, share);
         }
+        if let Some(share) = row.used.as_ref().and_then(|used| share(used, &row.contracted)) {
+            figures
+                .gauge(
+                    "tenant_capacity_used_ratio",
+                    "Share of a contracted resource that VMs with an instance and bound volumes have",
+                )
+                .set(&labels, share);
+        }
+        let exceeded = usize::from(row.exceeded_since.is_some());
+        figures
+            .gauge(
+                "tenant_capacity_exceeded",
+                "1 while more of a contracted resource is taken than spec.capacityAlert allows",
+            )
+            .set(&labels, number(exceeded));
     }
+}
+
+/// Of two quantities, to the thousandth and rounded down.
+fn share(much: &str, contracted: &str) -> Option<f64> {
+    let nanos = |text: &str| text.parse::<Quantity>().ok().map(Quantity::nanos);
+    let contracted = nanos(contracted).filter(|contracted| *contracted > 0)?;
+    let thousandths = u32::try_from(nanos(much)? * 1000 / contracted).ok()?;
+    Some(f64::from(thousandths) / 1000.0)
 }
 
 #[allow(clippy::cast_precision_loss)] // counts of objects are far below 2^52
@@ -163,8 +183,9 @@ mod tests {
     }
 
     fn tenant(name: &str, conditions: &Value) -> Arc<Guarded<Tenant>> {
-        let rows = ["instances", "memory", "storage", "vcpus"]
-            .map(|resource| json!({"resource": resource, "contracted": "8", "allocated": "4", "percent": 50}));
+        let rows = ["instances", "memory", "storage", "vcpus"].map(
+            |resource| json!({"resource": resource, "contracted": "8", "allocated": "4", "used": "3", "percent": 50}),
+        );
         guarded(json!({
             "apiVersion": "cloudfarm.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": name},
             "spec": {
@@ -202,7 +223,7 @@ mod tests {
 
     fn seen(tenants: Vec<Arc<Guarded<Tenant>>>, most: usize) -> Seen {
         let now = "2026-10-02T00:00:00Z".parse().unwrap();
-        Seen { tenants, networks: Vec::new(), retentions: Vec::new(), usages: BTreeMap::new(), now, most }
+        Seen { tenants, networks: Vec::new(), retentions: Vec::new(), now, most }
     }
 
     fn lines(seen: &Seen) -> Vec<String> {
@@ -233,12 +254,49 @@ mod tests {
     }
 
     #[test]
-    fn a_full_quota_is_a_reason_for_attention_too() {
-        let well = json!([said("Ready", "True", "AsDeclared")]);
-        let mut seen = seen(vec![tenant("apple", &well), tenant("plum", &well)], 1);
-        seen.usages.insert("plum".into(), Usage { memory: Some(900), ..Usage::default() });
-        let lines = lines(&seen);
-        assert!(has(&lines, "tenant_capacity_used_ratio{tenant=plum,resource=memory} 0.9"), "{lines:#?}");
+    fn a_share_is_told_in_thousandths_rounded_down_and_not_at_all_where_nothing_is_contracted() {
+        assert_eq!(share("1500m", "2"), Some(0.75));
+        assert_eq!(share("29Gi", "32Gi"), Some(0.906));
+        assert_eq!(share("3", "2"), Some(1.5), "a contract that shrank below what is there");
+        assert_eq!(share("1", "0"), None);
+        assert_eq!(share("much", "2"), None);
+    }
+
+    /// One row of `status.capacity`.
+    fn filled(name: &str, row: &Value) -> Arc<Guarded<Tenant>> {
+        let found = tenant(name, &json!([said("Ready", "True", "AsDeclared")]));
+        let mut manifest = json!(found.0.as_ref().unwrap());
+        manifest["status"]["capacity"] = json!([row]);
+        guarded(manifest)
+    }
+
+    #[test]
+    fn a_full_contract_is_a_reason_for_attention_too() {
+        let row = |percent: i64| json!({"resource": "memory", "contracted": "8", "allocated": "1", "percent": percent});
+        let lines = lines(&seen(vec![filled("apple", &row(89)), filled("plum", &row(90))], 1));
+        assert!(has(&lines, "tenant_ready{tenant=plum} 1"), "{lines:#?}");
+        assert!(!lines.iter().any(|line| line.contains("apple")), "{lines:#?}");
+    }
+
+    #[test]
+    fn shares_are_of_what_the_customer_bought_and_only_the_status_says_that_it_is_too_much() {
+        let row = json!({
+            "resource": "vcpus", "contracted": "10", "allocated": "9", "used": "8", "percent": 90,
+        });
+        let mut over = row.clone();
+        over["exceededSince"] = json!("2026-10-01T00:00:00Z");
+        let lines = lines(&seen(vec![filled("apple", &row), filled("plum", &over)], 9));
+        for line in [
+            "tenant_capacity_allocated_ratio{tenant=apple,resource=vcpus} 0.9",
+            "tenant_capacity_used_ratio{tenant=apple,resource=vcpus} 0.8",
+            "tenant_capacity_exceeded{tenant=apple,resource=vcpus} 0",
+            "tenant_capacity_exceeded{tenant=plum,resource=vcpus} 1",
+        ] {
+            assert!(has(&lines, line), "{line}: {lines:#?}");
+        }
+        let unknown = json!({"resource": "vcpus", "contracted": "10", "allocated": "9", "percent": 90});
+        let lines = super::tests::lines(&seen(vec![filled("apple", &unknown)], 9));
+        assert!(!lines.iter().any(|line| line.starts_with("tenant_capacity_used_ratio")), "{lines:#?}");
     }
 
     #[test]
@@ -278,17 +336,15 @@ mod tests {
     }
 
     #[test]
-    fn no_tenant_has_more_than_43_series_and_no_label_holds_what_others_wrote() {
+    fn no_tenant_has_more_than_47_series_and_no_label_holds_what_others_wrote() {
         let many: Vec<Value> = (0..32).map(|number| said("Ready", "False", &format!("Reason{number}"))).collect();
         let mut conditions = many;
         conditions.push(said("Ready", "False", "x\n\"} evil"));
         let mut seen = seen(vec![tenant("plum", &json!(conditions))], 9);
-        seen.usages
-            .insert("plum".into(), Usage { vcpus: Some(1), memory: Some(1), storage: Some(1), instances: Some(1) });
         seen.retentions = vec![retention("plum", "plum", "2026-11-01T15:00:00Z")];
         let lines = lines(&seen);
         let of_plum = lines.iter().filter(|line| line.contains("tenant=plum")).count();
-        assert_eq!(of_plum, 43, "{lines:#?}");
+        assert_eq!(of_plum, 47, "{lines:#?}");
         let all = lines.concat();
         assert!(!all.contains("evil") && !all.contains("SECRET") && !all.contains("sato"), "{lines:#?}");
         assert!(all.contains("reason=Other"));

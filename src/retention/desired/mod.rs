@@ -6,7 +6,7 @@ mod claims;
 mod cron_job;
 mod record;
 mod role_binding;
-mod token;
+pub mod token;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;

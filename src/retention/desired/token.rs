@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{
 const NAME: &str = "token";
 
 /// Where every client looks for it.
+#[must_use]
 pub fn mount() -> VolumeMount {
     VolumeMount {
         name: NAME.into(),
@@ -18,6 +19,7 @@ pub fn mount() -> VolumeMount {
 }
 
 /// The token, the certificate by which the API server is known, and the namespace.
+#[must_use]
 pub fn volume() -> Volume {
     let token = ServiceAccountTokenProjection {
         path: "token".into(),

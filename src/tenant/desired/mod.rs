@@ -1,30 +1,48 @@
 //! Pure: from a snapshot to everything the Tenant wants.
 
 mod abandoned;
+mod backup;
+mod boot;
 mod capacity;
 mod cluster_network_policy;
 mod data_volume;
+mod disks;
+mod images;
 mod interface;
+mod launcher;
 mod limit_range;
 pub mod name_resolution;
 mod namespace;
 mod network_policy;
+mod placement;
+pub mod residency;
 mod resource_quota;
+mod restored;
 mod retention;
 mod role_binding;
+mod secret;
+mod storage;
+mod used;
+pub mod velero;
 mod virtual_machine;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use serde_json::json;
 
-pub use capacity::{Allocation, Withheld};
+pub use backup::Course;
+pub use capacity::{Allocation, Share, Withheld};
+pub use images::{ImageGate, Looked, Waits};
+pub use residency::Residency;
 pub use virtual_machine::halt;
 
 use super::declared::{Declared, DeclaredMachine, Invalid, declared};
+use super::guest;
 use super::observe::TenantSnapshot;
+use crate::api::condition::Reason;
 use crate::api::jst::ContractDate;
 use crate::api::retention::PurgeState;
 use crate::api::tenant::Tenant;
@@ -43,6 +61,8 @@ pub struct Plan {
     pub contract: Result<Contract, Invalid>,
     /// Data of this tenant, or of an earlier one of its name, is being erased or is erased: nothing is made.
     pub erasure: Option<Erasure>,
+    /// Scans of images that are due.
+    pub scans: Vec<Job>,
 }
 
 /// Why nothing is made for a Tenant.
@@ -64,6 +84,16 @@ pub struct Contract {
     pub allocation: Allocation,
     /// VMs that are declared and not made (or not touched, if they exist), each with the reason.
     pub withheld: Vec<Withheld>,
+    /// Disks whose size is not as declared, each with the reason.
+    pub disks: Vec<(Reason, String)>,
+    /// DataVolumes that have no volume yet, each with its VM.
+    pub empty: Vec<(String, String)>,
+    /// Where its data is.
+    pub residency: Residency,
+    /// VMs that are backed up by plan.
+    pub backups: Vec<Course>,
+    /// What the images are that its VMs start from.
+    pub images: ImageGate,
 }
 
 /// Names and labels that every builder needs.
@@ -106,11 +136,12 @@ pub fn desired(snapshot: &TenantSnapshot) -> Plan {
     match declared(&snapshot.tenant) {
         Ok(declared) if erasure.is_some() => {
             let Plan { contract, .. } = planned(&home, &declared);
-            Plan { desired: Desired::nothing(home.owner, &snapshot.observed), contract, erasure }
+            Plan { desired: Desired::nothing(home.owner, &snapshot.observed), contract, erasure, scans: Vec::new() }
         }
         Ok(declared) => planned(&home, &declared),
         Err(invalid) => {
-            Plan { desired: Desired::nothing(home.owner, &snapshot.observed), contract: Err(invalid), erasure }
+            let desired = Desired::nothing(home.owner, &snapshot.observed);
+            Plan { desired, contract: Err(invalid), erasure, scans: Vec::new() }
         }
     }
 }
@@ -143,15 +174,32 @@ fn erasure(snapshot: &TenantSnapshot) -> Option<Erasure> {
 }
 
 fn planned(home: &Home, declared: &Declared) -> Plan {
-    let capacity::Admission { admitted, withheld, allocation } = capacity::admit(home, declared);
-    let keep: BTreeSet<Reference> = withheld.iter().map(|withheld| machine_reference(home, &withheld.vm)).collect();
+    let residency = residency::judged(home);
+    let (images, scans) = images::asked(home, declared);
+    let capacity::Admission { admitted, withheld, allocation } = capacity::admit(home, declared, &residency, &images);
+    let mut keep: BTreeSet<Reference> = withheld.iter().map(|withheld| machine_reference(home, &withheld.vm)).collect();
+    // A Secret whose content is not at hand in this pass stands as it is.
+    keep.extend(declared.machines.iter().map(|machine| secret_reference(home, &machine.spec.name)));
+    keep.extend(home.snapshot.guests.in_doubt.iter().map(|vm| machine_reference(home, vm)));
+    let backup::Backups { courses, objects, marks, keep: kept } = backup::backups(home, declared);
+    keep.extend(kept);
     let stages = vec![
         Stage { objects: vec![namespace::customer(home), namespace::derived(home)] },
         Stage { objects: walls(home, declared) },
-        Stage { objects: admitted.iter().flat_map(|machine| data_volume::disks(home, machine)).collect() },
+        Stage { objects: admitted.iter().flat_map(|machine| data_volume::disks(home, machine, &images)).collect() },
+        Stage { objects: admitted.iter().filter_map(|machine| secret::secret(home, machine)).collect() },
         Stage { objects: admitted.iter().map(|machine| virtual_machine::virtual_machine(home, machine)).collect() },
+        Stage { objects },
     ];
-    let claims = removed_disks(home, declared).into_iter().chain(halted_as_they_stand(home, &withheld)).collect();
+    let growth = disks::growth(home, &admitted);
+    let halted = halted_as_they_stand(home, &withheld);
+    let claims = removed_disks(home, declared)
+        .into_iter()
+        .chain(restored::left_over(home))
+        .chain(growth.claims)
+        .chain(halted)
+        .chain(marks)
+        .collect();
     let once = retention::default_one(home).into_iter().collect();
     let desired = Desired {
         once,
@@ -162,7 +210,15 @@ fn planned(home: &Home, declared: &Declared) -> Plan {
         ..Desired::only(home.owner.clone(), stages)
     };
     let ends_at = declared.end.and_then(|end| end.ends_at().ok());
-    Plan { desired, contract: Ok(Contract { ends_at, allocation, withheld }), erasure: None }
+    let disks = growth.told;
+    let empty = disks::without_volume(home, &admitted);
+    let empty = empty.map(|(machine, _, disk)| (machine.spec.name.clone(), disk)).collect();
+    Plan {
+        desired,
+        contract: Ok(Contract { ends_at, allocation, withheld, disks, empty, residency, backups: courses, images }),
+        erasure: None,
+        scans,
+    }
 }
 
 /// A disk that no VM declares any more says since when; one that is declared again says so no longer. The disk stays
@@ -177,7 +233,7 @@ fn removed_disks(home: &Home, declared: &Declared) -> Vec<Claim> {
     });
     disks
         .filter_map(|disk| {
-            let Facts::DataVolume { removed_at } = &disk.facts else { return None };
+            let Facts::DataVolume { removed_at, .. } = &disk.facts else { return None };
             let declared = wanted.contains(&disk.reference.name);
             let since = (!declared).then(|| home.snapshot.now.to_string());
             let annotations: BTreeMap<&str, String> =
@@ -213,12 +269,19 @@ fn walls(home: &Home, declared: &Declared) -> Vec<DesiredObject> {
     walls.extend(home.snapshot.neighbours.cluster_policies.then(|| cluster_network_policy::wall(home)));
     walls.extend(network_policy::platform(home, declared));
     walls.extend(network_policy::cdi_import(home));
+    walls.extend(network_policy::hand_back(home));
     walls.extend(role_binding::role_bindings(home));
+    walls.extend(role_binding::inside(home));
     walls
 }
 
 fn machine_reference(home: &Home, vm: &str) -> Reference {
     Reference { kind: Kind::VirtualMachine, namespace: Some(home.customer.clone()), name: vm.to_owned() }
+}
+
+/// The Secret that is generated for a VM.
+fn secret_reference(home: &Home, vm: &str) -> Reference {
+    Reference { kind: Kind::Secret, namespace: Some(home.customer.clone()), name: guest::secret_name(vm) }
 }
 
 /// Name of a VM's disk: the DataVolume and its claim.
@@ -229,12 +292,19 @@ fn disk_name(machine: &DeclaredMachine, disk: &str) -> String {
 impl Plan {
     /// Brings the cluster to what is planned.
     pub async fn apply(&self, cluster: &Cluster) -> Applied {
-        cluster.apply(&self.desired).await
+        let mut applied = cluster.apply(&self.desired).await;
+        cluster.order_scans(&self.scans, &mut applied).await;
+        applied
     }
 
     /// When time alone will change what this Tenant says.
     #[must_use]
     pub fn next_change(&self, snapshot: &TenantSnapshot) -> Option<Timestamp> {
-        self.contract.as_ref().ok()?.ends_at.filter(|end| *end > snapshot.now)
+        let contract = self.contract.as_ref().ok()?;
+        let end = contract.ends_at.filter(|end| *end > snapshot.now);
+        let looks = snapshot.guests.next.filter(|_| self.erasure.is_none());
+        let backups = contract.backups.iter().filter_map(|course| course.next_change(snapshot.now));
+        let images = contract.images.next_change();
+        end.into_iter().chain(looks).chain(backups).chain(images).min()
     }
 }

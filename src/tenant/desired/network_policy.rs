@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::{
-    IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
+    IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
+    NetworkPolicySpec,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -13,6 +14,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::{Home, name_resolution};
 use crate::api::labels;
 use crate::cluster::object::DesiredObject;
+use crate::foreign::kubevirt::Platform;
 use crate::tenant::declared::Declared;
 
 /// Nothing in, nothing out, for every pod of the namespace.
@@ -58,6 +60,40 @@ pub fn cdi_import(home: &Home) -> Option<DesiredObject> {
     (!mirrors.is_empty()).then(|| {
         let door = NetworkPolicyEgressRule { to: Some(mirrors), ports: Some(ports(&[("TCP", 443)])) };
         policy(home, &home.customer, "cloudfarm-cdi-import", importers, &["Egress"], vec![door])
+    })
+}
+
+/// Where KubeVirt's export server may be asked for the disks of a contract that is over: by its proxy alone, which is in the
+/// namespace of the KubeVirt object.
+pub fn hand_back(home: &Home) -> Option<DesiredObject> {
+    let selector = |key: &str, operator: &str, values: Option<Vec<String>>| LabelSelector {
+        match_expressions: Some(vec![LabelSelectorRequirement {
+            key: key.to_owned(),
+            operator: operator.to_owned(),
+            values,
+        }]),
+        ..LabelSelector::default()
+    };
+    let namespace = match &*home.snapshot.platform {
+        Platform::Configured(place, _) => place.split_once('/').map(|(namespace, _)| namespace),
+        _ => None,
+    };
+    let namespace = namespace.unwrap_or("kubevirt");
+    let kubevirt = selector("kubernetes.io/metadata.name", "In", Some(vec![namespace.to_owned()]));
+    let door = NetworkPolicyIngressRule {
+        from: Some(vec![NetworkPolicyPeer { namespace_selector: Some(kubevirt), ..NetworkPolicyPeer::default() }]),
+        ports: Some(ports(&[("TCP", 8443)])),
+    };
+    home.ended.then(|| {
+        DesiredObject::new(&NetworkPolicy {
+            metadata: home.owner.metadata(Some(&home.customer), "cloudfarm-hand-back"),
+            spec: Some(NetworkPolicySpec {
+                pod_selector: Some(selector("kubevirt.io.virt-export-service", "Exists", None)),
+                policy_types: Some(vec!["Ingress".to_owned()]),
+                ingress: Some(vec![door]),
+                egress: None,
+            }),
+        })
     })
 }
 

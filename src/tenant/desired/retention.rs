@@ -20,5 +20,11 @@ pub fn default_one(home: &Home) -> Option<DesiredObject> {
         "spec": {"tenantRef": {"name": home.owner.name}},
     });
     let digest = Digest::of(&body);
-    Some(DesiredObject { reference: Reference { kind: Kind::Retention, namespace: None, name }, body, digest })
+    Some(DesiredObject {
+        reference: Reference { kind: Kind::Retention, namespace: None, name },
+        body,
+        digest,
+        after: None,
+        decided_by: None,
+    })
 }

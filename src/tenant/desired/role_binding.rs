@@ -7,7 +7,8 @@ use k8s_openapi::api::rbac::v1::{RoleBinding, RoleRef, Subject};
 
 use super::Home;
 use crate::api::tenant::Role;
-use crate::cluster::object::DesiredObject;
+use crate::cluster::object::{DesiredObject, Kind};
+use crate::install::{INSIDE, NAMESPACE, OPERATOR_ACCOUNT};
 
 /// Hand-back during the grace days.
 const EXPORT: &str = "cloudfarm-tenant-export";
@@ -39,6 +40,31 @@ fn role_binding(home: &Home, role: &str, usernames: &BTreeSet<&str>) -> DesiredO
         metadata: home.owner.metadata(Some(&home.customer), role),
         role_ref: RoleRef { api_group: Some(group.clone()), kind: "ClusterRole".into(), name: role.to_owned() },
         subjects: Some(usernames.iter().map(subject).collect()),
+    })
+}
+
+/// The operator's own rights in the tenant's namespace, while there are VMs: it reads what customers' Secrets give their
+/// guests.
+pub fn inside(home: &Home) -> Option<DesiredObject> {
+    let owner = format!("Tenant/{}", home.owner.name);
+    let mut objects = home.snapshot.observed.values();
+    let has_machines = !home.snapshot.tenant.spec.virtual_machines.is_empty()
+        || objects.any(|object| object.reference.kind == Kind::VirtualMachine && object.owner == owner);
+    has_machines.then(|| {
+        DesiredObject::new(&RoleBinding {
+            metadata: home.owner.metadata(Some(&home.customer), INSIDE),
+            role_ref: RoleRef {
+                api_group: Some("rbac.authorization.k8s.io".into()),
+                kind: "ClusterRole".into(),
+                name: INSIDE.into(),
+            },
+            subjects: Some(vec![Subject {
+                kind: "ServiceAccount".into(),
+                api_group: None,
+                name: OPERATOR_ACCOUNT.into(),
+                namespace: Some(NAMESPACE.into()),
+            }]),
+        })
     })
 }
 

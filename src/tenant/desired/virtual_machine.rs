@@ -4,26 +4,33 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Home, disk_name, interface, name_resolution};
+use super::boot::{self, Boot};
+use super::{Home, interface, machine_reference, name_resolution, placement, restored, secret_reference};
 use crate::api::labels;
-use crate::api::tenant::{Machine, OperatingSystem, Profile, RunStrategy};
+use crate::api::tenant::{Confidential, Machine, OperatingSystem, Profile, RunStrategy};
 use crate::cluster::object::{Claim, DesiredObject, Facts, Observation};
 use crate::foreign::virtual_machine::{
-    Cpu, Devices, Domain, Features, Firmware, InstanceSpec, Matcher, Memory, Rng, Template, TemplateMetadata, Tpm,
-    VirtualMachine, VirtualMachineSpec,
+    Cpu, Devices, Domain, HALTED, InstanceSpec, Matcher, Memory, Rng, Template, TemplateMetadata, Tpm, VirtualMachine,
+    VirtualMachineSpec,
 };
 use crate::tenant::declared::{DeclaredMachine, DeclaredSize};
+use crate::tenant::guest::Guest;
 
 /// The VM.
 pub fn virtual_machine(home: &Home, machine: &DeclaredMachine) -> DesiredObject {
     let spec = machine.spec;
     let mut metadata = home.owner.metadata(Some(&home.customer), &spec.name);
     metadata.labels.get_or_insert_default().extend(own_labels(home, spec));
-    let run_strategy = if home.at_rest() { RunStrategy::Halted } else { spec.run_strategy };
+    let (declared, run_strategy) = run_strategies(home, spec);
+    let record = home.snapshot.guests.by_vm.get(&spec.name).and_then(Guest::record);
+    let record = record.map(|record| (labels::GUEST_DATA.to_owned(), record.text()));
+    let annotations = metadata.annotations.get_or_insert_default();
+    annotations.insert(labels::RUN_STRATEGY.to_owned(), declared);
+    annotations.extend(record);
     DesiredObject::new(&VirtualMachine {
         metadata,
         spec: VirtualMachineSpec {
-            run_strategy: Some(format!("{run_strategy:?}")),
+            run_strategy: Some(run_strategy),
             instancetype: instancetype(machine),
             preference: spec.preference.clone().map(|name| matcher("VirtualMachineClusterPreference", name)),
             template: Template {
@@ -33,15 +40,30 @@ pub fn virtual_machine(home: &Home, machine: &DeclaredMachine) -> DesiredObject 
         },
         status: None,
     })
+    .after(secret_reference(home, &spec.name))
+    // What a customer or a restore did to it stands in it: a stop, a start, another disk.
+    .decided_by(home.snapshot.observed.get(&machine_reference(home, &spec.name)))
 }
 
-/// A VM as it stands, told to stop and nothing else: what may not be brought to its declaration is not left running.
+/// What the declaration asks for, and what the VM gets. KubeVirt stops a VM by making it Halted: whoever may do that in
+/// the tenant has the last word until the declaration changes, or a stop would be undone at once.
+fn run_strategies(home: &Home, machine: &Machine) -> (String, String) {
+    let declared = format!("{:?}", if home.at_rest() { RunStrategy::Halted } else { machine.run_strategy });
+    let by_hand = home.snapshot.observed.get(&machine_reference(home, &machine.name)).and_then(|vm| match &vm.facts {
+        Facts::VirtualMachine { stopped, .. } => stopped.as_ref(),
+        _ => None,
+    });
+    let run_strategy = if by_hand == Some(&declared) { HALTED.to_owned() } else { declared.clone() };
+    (declared, run_strategy)
+}
+
+/// A VM as it stands, told to stop and nothing else: what may not be brought to its declaration is not left running. Off
+/// as declared, not stopped by hand: the declaration starts it again.
 #[must_use]
 pub fn halt(seen: &Observation) -> Option<Claim> {
     let running = matches!(seen.facts, Facts::VirtualMachine { halted: false, .. });
-    let metadata = json!({"namespace": seen.reference.namespace});
-    let fields = json!({"metadata": metadata, "spec": {"runStrategy": format!("{:?}", RunStrategy::Halted)}});
-    running.then(|| Claim { on: seen.clone(), fields })
+    let metadata = json!({"namespace": seen.reference.namespace, "annotations": {labels::RUN_STRATEGY: HALTED}});
+    running.then(|| Claim { on: seen.clone(), fields: json!({"metadata": metadata, "spec": {"runStrategy": HALTED}}) })
 }
 
 fn own_labels(home: &Home, machine: &Machine) -> BTreeMap<String, String> {
@@ -72,6 +94,8 @@ fn instance(home: &Home, machine: &DeclaredMachine) -> InstanceSpec {
     let keys: Vec<Value> = spec
         .ssh_key_secrets
         .iter()
+        // KubeVirt hands keys to cloud-init alone.
+        .filter(|_| spec.os == OperatingSystem::Linux)
         .map(|secret| {
             json!({"sshPublicKey": {
                 "source": {"secret": {"secretName": secret}},
@@ -81,45 +105,40 @@ fn instance(home: &Home, machine: &DeclaredMachine) -> InstanceSpec {
         })
         .collect();
     InstanceSpec {
-        eviction_strategy: Some("LiveMigrate".into()),
+        eviction_strategy: Some(boot::boot(confidential(home)).eviction_strategy.into()),
         termination_grace_period_seconds: Some(180),
         dns_policy: Some("None".into()),
         dns_config: name_resolution::dns_config(home.snapshot, spec),
-        affinity: residency(home),
+        affinity: placement::affinity(home),
+        tolerations: placement::tolerations(home),
         access_credentials: if keys.is_empty() { Value::Null } else { Value::Array(keys) },
         domain: domain(home, machine),
         networks: Value::Array(interface::networks(home, spec)),
-        volumes: volumes(machine),
+        volumes: volumes(home, machine),
     }
 }
 
-/// Only on nodes whose label says Japan (6.1.3), and in the tenant's zones where it names some.
-fn residency(home: &Home) -> Value {
-    let residency = &home.snapshot.config.residency;
-    let mut places = vec![json!({"key": residency.node_label, "operator": "In", "values": [residency.node_value]})];
-    let mut zones = home.snapshot.tenant.spec.residency.zones.clone();
-    if !zones.is_empty() {
-        zones.sort();
-        places.push(json!({"key": "topology.kubernetes.io/zone", "operator": "In", "values": zones}));
-    }
-    json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
-        "nodeSelectorTerms": [{"matchExpressions": places}],
-    }}})
+fn confidential(home: &Home) -> Confidential {
+    home.snapshot.tenant.spec.isolation.as_ref().map_or(Confidential::None, |isolation| isolation.confidential)
 }
 
 fn domain(home: &Home, machine: &DeclaredMachine) -> Domain {
+    let dedicated_cpu_placement = placement::dedicated_cpu(home, machine).then_some(true);
     let (cpu, memory) = match &machine.size {
-        DeclaredSize::Instancetype(_) => (None, None),
+        DeclaredSize::Instancetype(_) => {
+            (dedicated_cpu_placement.map(|_| Cpu { cores: None, dedicated_cpu_placement }), None)
+        }
         DeclaredSize::Inline { vcpus, memory } => {
-            (Some(Cpu { cores: *vcpus }), Some(Memory { guest: memory.to_string() }))
+            (Some(Cpu { cores: Some(*vcpus), dedicated_cpu_placement }), Some(Memory { guest: memory.to_string() }))
         }
     };
+    let Boot { firmware, features, launch_security, .. } = boot::boot(confidential(home));
     Domain {
         cpu,
         memory,
-        firmware: Some(Firmware { bootloader: json!({"efi": {"secureBoot": true, "persistent": true}}) }),
-        // KubeVirt refuses secure boot without it.
-        features: Some(Features { smm: json!({"enabled": true}) }),
+        firmware: Some(firmware),
+        features,
+        launch_security,
         clock: clock(machine.spec.os),
         reboot_policy: Some("Reboot".into()),
         devices: devices(home, machine),
@@ -163,31 +182,22 @@ fn disks(home: &Home, machine: &DeclaredMachine) -> Value {
             json!({"name": disk.spec.name, "disk": {"bus": "virtio"}, "serial": serial})
         })
         .collect();
-    if needs_cloud_init(machine.spec) {
-        all.push(json!({"name": "cloudinit", "disk": {"bus": "virtio"}}));
-    }
+    all.push(match machine.spec.os {
+        OperatingSystem::Linux => json!({"name": "cloudinit", "disk": {"bus": "virtio"}}),
+        OperatingSystem::Windows => json!({"name": "sysprep", "cdrom": {"bus": "sata"}}),
+    });
     Value::Array(all)
 }
 
-fn volumes(machine: &DeclaredMachine) -> Value {
-    let mut all: Vec<Value> = machine
-        .disks
-        .iter()
-        .map(|disk| json!({"name": disk.spec.name, "dataVolume": {"name": disk_name(machine, &disk.spec.name)}}))
-        .collect();
-    if needs_cloud_init(machine.spec) {
-        let source = match &machine.spec.user_data_secret {
-            Some(secret) => json!({"secretRef": {"name": secret}}),
-            // Keys travel by NoCloud, which needs a volume even when the customer has no data of their own.
-            None => json!({"userData": "#cloud-config\n"}),
-        };
-        all.push(json!({"name": "cloudinit", "cloudInitNoCloud": source}));
-    }
+fn volumes(home: &Home, machine: &DeclaredMachine) -> Value {
+    let mut all: Vec<Value> =
+        machine.disks.iter().map(|disk| restored::volume(home, machine, &disk.spec.name)).collect();
+    let secret = secret_reference(home, &machine.spec.name).name;
+    all.push(match machine.spec.os {
+        OperatingSystem::Linux => json!({"name": "cloudinit", "cloudInitNoCloud": {"secretRef": {"name": secret}}}),
+        OperatingSystem::Windows => json!({"name": "sysprep", "sysprep": {"secret": {"name": secret}}}),
+    });
     Value::Array(all)
-}
-
-fn needs_cloud_init(machine: &Machine) -> bool {
-    machine.user_data_secret.is_some() || !machine.ssh_key_secrets.is_empty()
 }
 
 fn instancetype(machine: &DeclaredMachine) -> Option<Matcher> {

@@ -13,6 +13,7 @@ require (
 	github.com/kubernetes-csi/external-snapshotter/client/v8 v8.7.0
 	github.com/openreports/reports-api v0.2.1
 	github.com/prometheus-operator/prometheus-operator v0.85.0
+	github.com/vmware-tanzu/velero v1.18.1
 	kubevirt.io/containerized-data-importer v1.65.0
 	sigs.k8s.io/network-policy-api v0.2.0
 )
