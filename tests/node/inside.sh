@@ -58,6 +58,10 @@ say "the node is ready"
 touch "$dir/ready"
 
 until [ ! -e "$dir/bare" ] || [ -e "$dir/enforce" ]; do sleep 0.1; done
-start policies "$dir/bin/policies" --kubeconfig "$dir/kubeconfig" --hostname-override node --service-cluster-ip-range 10.96.0.0/16 \
-  --service-node-port-range 30000-32767 --iptables-sync-period 60s "${policies[@]}"
+# kube-router ends itself when its chains are changed while it is at them. It is started again, as kubelet would.
+until start policies "$dir/bin/policies" --kubeconfig "$dir/kubeconfig" --hostname-override node --service-cluster-ip-range 10.96.0.0/16 \
+  --service-node-port-range 30000-32767 --iptables-sync-period 60s "${policies[@]}" && wait "$(<"$dir/pid/policies")"; do
+  cat "$dir/log/policies.log" >> "$dir/log/policies.ended.log"
+  sleep 1
+done
 wait

@@ -117,10 +117,14 @@ fn a_wrong_config_is_told_by_the_new_pod_and_the_old_ones_go_on() {
             async move { told }
         })
         .await;
-        let log = installation.plane.kubectl(&["logs", &told.0, "-n", NAMESPACE], None);
-        for said in [&told.1, &log] {
-            assert!(said.contains("cluster.services") && said.contains("10.96.0.0/16"), "{said}");
-        }
+        let names_it = |said: &str| said.contains("cluster.services") && said.contains("10.96.0.0/16");
+        assert!(names_it(&told.1), "{}", told.1);
+        // Kubelet starts it again and again: a log that has just begun is empty.
+        eventually("the pod's log to say so too", || {
+            let log = installation.plane.kubectl(&["logs", &told.0, "-n", NAMESPACE], None);
+            async move { names_it(&log).then_some(()) }
+        })
+        .await;
         assert_eq!(installation.ready(), before, "the old ones go on");
         serves(installation, "meanwhile").await;
 
