@@ -50,8 +50,9 @@ fn of_grant(door: &Door, grant: &AccessGrant, now: Timestamp) -> Option<&'static
     }
 }
 
-/// When the first of these has to be closed by its own hour.
+/// When the next of these has to be closed by its own hour. What is over already and still there is tried again with the next
+/// sweep.
 #[must_use]
-pub fn next<'a>(doors: impl IntoIterator<Item = &'a Door>) -> Option<Timestamp> {
-    doors.into_iter().filter_map(|door| door.expires_at).min()
+pub fn next<'a>(doors: impl IntoIterator<Item = &'a Door>, now: Timestamp) -> Option<Timestamp> {
+    doors.into_iter().filter_map(|door| door.expires_at).filter(|at| *at > now).min()
 }

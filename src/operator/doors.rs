@@ -116,9 +116,9 @@ pub(super) async fn sweeping(context: &Context) {
     loop {
         sweep(context).await;
         let now = context.clock.steady();
-        let until = next(&context.doors.all()).map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
-        // Whatever could not be closed is tried again, and not without a pause.
-        let pause = until.map_or(SWEEP, |until| until.clamp(Duration::from_secs(1), SWEEP));
+        let until =
+            next(&context.doors.all(), now).map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
+        let pause = until.map_or(SWEEP, |until| until.min(SWEEP));
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = context.doors.look.notified() => {}

@@ -62,14 +62,24 @@ pub fn answers() -> Guard {
         .unless(format!("!variables.revoked || {}", own("revoked")), named("revoked"))
 }
 
-/// What the operator saw is nobody else's to say: the time that was granted runs by it.
+/// What the operator saw is nobody else's to say: the time that was granted runs by it. The operator itself makes no time
+/// longer and takes no end back, also one that has not seen yet what another wrote.
 pub fn status() -> Guard {
-    Guard::on("cloudfarm-grant-status", &["UPDATE"], "cloudfarm.dev", &["accessgrants/status"]).unless(
-        is_operator(),
-        format!(
-            "{WHAT} + 'its status is written by the operator alone; ' + request.userInfo.username + ' is somebody else'"
-        ),
-    )
+    let (new, old) = ("object.?status.?expiresAt", "oldObject.?status.?expiresAt");
+    let over = "['Expired', 'Revoked', 'Denied']";
+    Guard::on("cloudfarm-grant-status", &["UPDATE"], "cloudfarm.dev", &["accessgrants/status"])
+        .unless(
+            is_operator(),
+            format!("{WHAT} + 'its status is written by the operator alone; ' + request.userInfo.username + ' is somebody else'"),
+        )
+        .unless(
+            format!("!{old}.hasValue() || {new}.hasValue() && timestamp({new}.value()) <= timestamp({old}.value())"),
+            format!("{WHAT} + 'status.expiresAt is kept or comes earlier, and ' + {new}.orValue('none') + ' is later than ' + {old}.orValue('none')"),
+        )
+        .unless(
+            format!("!(oldObject.?status.?state.orValue('') in {over}) || object.?status.?state == oldObject.?status.?state"),
+            format!("{WHAT} + 'status.state is ' + oldObject.?status.?state.orValue('') + ' for good; make another AccessGrant'"),
+        )
 }
 
 /// A door has an hour at which it closes, at most eight from when it is made, and stays for whom it was made.
@@ -77,7 +87,7 @@ pub fn doors() -> Guard {
     let what = "request.resource.resource + ' ' + request.namespace + '/' + object.metadata.?name.orValue('') + ' is part of a door: '";
     let (new, old) = (annotation("object", EXPIRES), annotation("oldObject", EXPIRES));
     let longest = "duration('8h5m')";
-    let made = "object.metadata.creationTimestamp";
+    let made = "timestamp(object.metadata.creationTimestamp)";
     Guard::on(
         "cloudfarm-grant-doors",
         &["CREATE", "UPDATE"],
