@@ -2,9 +2,9 @@
 //!
 //! A guided tour, in the direction in which data flows:
 //!
-//! 1. [`api`] is what people write: `Tenant`, `TenantNetwork`, `Retention`.
+//! 1. [`api`] is what people write: `Tenant`, `TenantNetwork`, `Retention`, `AccessGrant`.
 //! 2. [`foreign`] is what our neighbours define, trimmed to the fields we set or read.
-//! 3. [`tenant`], [`network`] and [`retention`] hold the five steps of each kind:
+//! 3. [`tenant`], [`network`], [`retention`] and [`access`] hold the five steps of each kind:
 //!    `watch -> observe -> desired -> apply -> status`. `desired` and `status` are pure.
 //! 4. [`cluster`] is the only module that writes to the API server.
 //! 5. [`operator`] is everything around it: start-up, watches, queues, lease, metrics, clock.
@@ -18,6 +18,7 @@
 pub mod api;
 pub mod foreign;
 
+pub mod access;
 pub mod check;
 pub mod evidence;
 pub mod images;

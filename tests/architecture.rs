@@ -26,7 +26,8 @@ fn sources() -> Vec<(PathBuf, String)> {
 
 fn is_pure(path: &Path) -> bool {
     let parts: Vec<_> = path.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
-    let kind = parts.get(1).is_some_and(|folder| ["tenant", "network", "retention"].contains(&folder.as_str()));
+    let kind =
+        parts.get(1).is_some_and(|folder| ["tenant", "network", "retention", "access"].contains(&folder.as_str()));
     let steps = [
         "desired",
         "desired.rs",
@@ -47,6 +48,10 @@ fn is_pure(path: &Path) -> bool {
         "conditions.rs",
         "next.rs",
         "probe.rs",
+        "state.rs",
+        "door.rs",
+        "sweep.rs",
+        "verbs.rs",
     ];
     let purge = ["gate.rs", "look.rs", "plan.rs", "classify.rs", "certificate.rs", "rolling.rs"];
     let probe = ["flows.rs", "walls.rs", "report.rs"];

@@ -79,6 +79,8 @@ pub enum ConditionType {
     EvidenceStored,
     /// Retention: the deadline has passed and data is still there.
     Overdue,
+    /// AccessGrant: the door stands open for who asked.
+    AccessGrantActive,
 }
 
 /// Why a condition has its status: PascalCase facts.
@@ -201,6 +203,24 @@ pub enum Reason {
     /// The Retention is missing and could not be made, or belongs to another tenant.
     RetentionMissing,
     Suspended,
+    /// Somebody has to say yes or no.
+    AwaitingApproval,
+    /// Somebody said yes whose word does not count.
+    ApprovalNotCounted,
+    /// Consent was given for a time that lies ahead.
+    NotYetBegun,
+    /// A door stands open.
+    Open,
+    /// None of the VMs that a grant names is there.
+    NothingToOpen,
+    /// The time that was granted, or the time to answer, is over.
+    Expired,
+    /// Somebody ended it, or the consent counts no longer.
+    Revoked,
+    /// The customer said no.
+    Denied,
+    /// A grant is over for good.
+    GrantOver,
 }
 
 macro_rules! words {

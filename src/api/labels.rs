@@ -95,6 +95,12 @@ pub const GUEST_DATA: &str = "cloudfarm.dev/guest-data";
 /// `network`, `notices` or `evidence`).
 pub const RECORD: &str = "cloudfarm.dev/record";
 
+/// Label on what makes up an open door: the AccessGrant that it is open for.
+pub const GRANT: &str = "cloudfarm.dev/grant";
+
+/// Annotation on what makes up an open door: from when on it has to be closed (RFC 3339). Never moved to a later instant.
+pub const EXPIRES: &str = "cloudfarm.dev/expires";
+
 /// Label on a Lease: it keeps a VLAN id.
 pub const VLAN: &str = "cloudfarm.dev/vlan";
 

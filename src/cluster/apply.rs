@@ -248,7 +248,8 @@ fn is_wall(kind: Kind) -> bool {
         | Kind::NetworkPolicy
         | Kind::ClusterNetworkPolicy
         | Kind::MultiNetworkPolicy => true,
-        Kind::RoleBinding
+        Kind::Role
+        | Kind::RoleBinding
         | Kind::NetworkAttachmentDefinition
         | Kind::UserDefinedNetwork
         | Kind::ClusterUserDefinedNetwork

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{
     ConfigMap, LimitRange, Namespace, PersistentVolumeClaim, ResourceQuota, Secret, Service,
 };
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use k8s_openapi::api::rbac::v1::RoleBinding;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use serde_json::Value;
 
 use super::object::{Kind, Managed, Observation};
@@ -32,6 +32,7 @@ impl Kind {
             Self::ResourceQuota => reduce::<ResourceQuota>(value),
             Self::LimitRange => reduce::<LimitRange>(value),
             Self::NetworkPolicy => reduce::<NetworkPolicy>(value),
+            Self::Role => reduce::<Role>(value),
             Self::RoleBinding => reduce::<RoleBinding>(value),
             Self::DataVolume => reduce::<DataVolume>(value),
             Self::PersistentVolumeClaim => reduce::<PersistentVolumeClaim>(value),

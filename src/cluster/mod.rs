@@ -8,6 +8,7 @@ mod apply;
 pub(crate) mod asked;
 mod desired;
 mod digest;
+mod doors;
 pub mod erase;
 mod kinds;
 mod machine;

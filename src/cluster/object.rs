@@ -31,6 +31,7 @@ pub enum Kind {
     ResourceQuota,
     LimitRange,
     NetworkPolicy,
+    Role,
     RoleBinding,
     DataVolume,
     /// CDI makes it for a DataVolume; only its size is ever asked for.
@@ -58,11 +59,12 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order in which a human reads them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Namespace,
         Self::ResourceQuota,
         Self::LimitRange,
         Self::NetworkPolicy,
+        Self::Role,
         Self::RoleBinding,
         Self::DataVolume,
         Self::PersistentVolumeClaim,
@@ -91,6 +93,7 @@ impl Kind {
             Self::ResourceQuota => ("", "v1", "ResourceQuota", "resourcequotas"),
             Self::LimitRange => ("", "v1", "LimitRange", "limitranges"),
             Self::NetworkPolicy => ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
+            Self::Role => ("rbac.authorization.k8s.io", "v1", "Role", "roles"),
             Self::RoleBinding => ("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
             Self::DataVolume => ("cdi.kubevirt.io", "v1beta1", "DataVolume", "datavolumes"),
             Self::PersistentVolumeClaim => ("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
@@ -152,6 +155,7 @@ impl Kind {
     pub fn prunable(self) -> bool {
         match self {
             Self::NetworkPolicy
+            | Self::Role
             | Self::RoleBinding
             | Self::VirtualMachine
             | Self::CronJob

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::operator::config::{Config, Purge, Storage};
 
 pub use probe::probe;
-pub use roles::{INSIDE, TENANT_ROLES};
+pub use roles::{DOORS, INSIDE, TENANT_ROLES};
 
 /// Namespace of the operator, its lease and the purge CronJobs.
 pub const NAMESPACE: &str = "cloudfarm-system";

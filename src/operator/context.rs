@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::clock::Clock;
 use super::config::Config;
+use super::doors::DoorStore;
 use super::images::ImageStore;
 use super::metrics::Metrics;
 use super::neighbourhood::Neighbourhood;
@@ -56,6 +57,7 @@ pub struct Context {
     pub guests: Book,
     pub places: PlaceStore,
     pub images: ImageStore,
+    pub doors: DoorStore,
 }
 
 /// Statuses that carry conditions.
@@ -86,6 +88,7 @@ impl Context {
     #[must_use]
     pub fn synced(&self) -> bool {
         let own = self.stores.tenants.synced() && self.stores.networks.synced() && self.stores.retentions.synced();
+        let own = own && self.stores.grants.synced();
         let built_in = Kind::ALL
             .into_iter()
             .filter(|kind| kind.neighbour_crd().is_none() && kind.watched() && *kind != Kind::Retention);
@@ -190,6 +193,9 @@ impl Context {
     }
 }
 
+/// The condition that tells where a grant is: each of its turns is told, and none is a fault.
+const GRANTED: &str = "AccessGrantActive";
+
 /// One Event for each turn that people should know of. Ready speaks for the conditions it sums up.
 fn turned(before: &[Condition], after: &[Condition]) -> Vec<Event> {
     after
@@ -204,10 +210,14 @@ fn turned(before: &[Condition], after: &[Condition]) -> Vec<Event> {
             let turns_false = ["ResidencyVerified", "BackupsCurrent"];
             let aloud = turns_true.contains(&now.type_.as_str()) && now.status == "True"
                 || turns_false.contains(&now.type_.as_str()) && now.status == "False";
-            !same && (aloud || now.type_ == "Ready")
+            !same && (aloud || now.type_ == "Ready" || now.type_ == GRANTED)
         })
         .map(|now| Event {
-            type_: if now.type_ == "Ready" && now.status == "True" { EventType::Normal } else { EventType::Warning },
+            type_: match now.type_.as_str() {
+                "Ready" if now.status == "True" => EventType::Normal,
+                GRANTED => EventType::Normal,
+                _ => EventType::Warning,
+            },
             reason: now.reason.clone(),
             note: Some(format!("{}={}: {}", now.type_, now.status, now.message).chars().take(1000).collect()),
             action: "Reconcile".into(),

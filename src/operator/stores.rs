@@ -8,6 +8,7 @@ use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 
+use crate::api::access_grant::AccessGrant;
 use crate::api::home;
 use crate::api::retention::{PurgeState, Retention};
 use crate::api::tenant::Tenant;
@@ -25,6 +26,7 @@ pub struct Stores {
     pub tenants: Declared<Tenant>,
     pub networks: Declared<TenantNetwork>,
     pub retentions: Declared<Retention>,
+    pub grants: Declared<AccessGrant>,
     instancetypes: RwLock<Arc<BTreeMap<String, Size>>>,
     platform: RwLock<Arc<Platform>>,
     probe: RwLock<Option<Report>>,
@@ -43,11 +45,13 @@ impl Stores {
         tenants: Store<Guarded<Tenant>>,
         networks: Store<Guarded<TenantNetwork>>,
         retentions: Store<Guarded<Retention>>,
+        grants: Store<Guarded<AccessGrant>>,
     ) -> Self {
         Self {
             tenants: Declared::new(tenants),
             networks: Declared::new(networks),
             retentions: Declared::new(retentions),
+            grants: Declared::new(grants),
             instancetypes: RwLock::default(),
             platform: RwLock::default(),
             probe: RwLock::default(),
@@ -232,6 +236,12 @@ impl OfTenant for Guarded<Tenant> {
 }
 
 impl OfTenant for Guarded<TenantNetwork> {
+    fn tenant(&self) -> String {
+        home::of_customer_namespace(&self.namespace().unwrap_or_default()).to_owned()
+    }
+}
+
+impl OfTenant for Guarded<AccessGrant> {
     fn tenant(&self) -> String {
         home::of_customer_namespace(&self.namespace().unwrap_or_default()).to_owned()
     }

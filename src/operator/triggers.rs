@@ -13,6 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
 use super::stores::{Guarded, Stores};
+use crate::api::access_grant::AccessGrant;
 use crate::api::home;
 use crate::api::retention::Retention;
 use crate::api::tenant::Tenant;
@@ -21,19 +22,21 @@ use crate::cluster::object::{Kind, Observation};
 use crate::network::observe::lease_of;
 use crate::network::vlan::is_attachment;
 
-/// Senders to the three controllers.
+/// Senders to the controllers.
 #[derive(Default)]
 pub struct Triggers {
     tenants: Queue<Tenant>,
     networks: Queue<TenantNetwork>,
     retentions: Queue<Retention>,
+    grants: Queue<AccessGrant>,
 }
 
-/// Receivers of the three controllers.
+/// Receivers of the controllers.
 pub struct Queues {
     pub tenants: UnboundedReceiver<ObjectRef<Guarded<Tenant>>>,
     pub networks: UnboundedReceiver<ObjectRef<Guarded<TenantNetwork>>>,
     pub retentions: UnboundedReceiver<ObjectRef<Guarded<Retention>>>,
+    pub grants: UnboundedReceiver<ObjectRef<Guarded<AccessGrant>>>,
 }
 
 struct Queue<K: kube::Resource<DynamicType = ()> + 'static>(Mutex<Open<K>>);
@@ -108,12 +111,20 @@ pub struct Backlog {
 pub const TENANT: &str = "tenant";
 pub const NETWORK: &str = "network";
 pub const RETENTION: &str = "retention";
+pub const GRANT: &str = "grant";
+
+/// All of them.
+pub const CONTROLLERS: [&str; 4] = [TENANT, NETWORK, RETENTION, GRANT];
 
 impl Triggers {
     /// Opens the queues with every declaration in them: the first look after taking the lead.
     pub fn open(&self, stores: &Stores) -> Queues {
-        let queues =
-            Queues { tenants: self.tenants.open(), networks: self.networks.open(), retentions: self.retentions.open() };
+        let queues = Queues {
+            tenants: self.tenants.open(),
+            networks: self.networks.open(),
+            retentions: self.retentions.open(),
+            grants: self.grants.open(),
+        };
         self.everything(stores);
         queues
     }
@@ -123,9 +134,10 @@ impl Triggers {
         self.tenants.close();
         self.networks.close();
         self.retentions.close();
+        self.grants.close();
     }
 
-    /// What waits for one of [`TENANT`], [`NETWORK`], [`RETENTION`]. What is tried again later waits only when its time
+    /// What waits for one of [`CONTROLLERS`]. What is tried again later waits only when its time
     /// has come.
     #[must_use]
     pub fn backlog(&self, controller: &str) -> Backlog {
@@ -141,6 +153,7 @@ impl Triggers {
         match controller {
             TENANT => &self.tenants,
             NETWORK => &self.networks,
+            GRANT => &self.grants,
             _ => &self.retentions,
         }
     }
@@ -150,6 +163,7 @@ impl Triggers {
         self.tenants.send(stores.tenants.all());
         self.networks.send(stores.networks.all());
         self.retentions.send(stores.retentions.all());
+        self.grants.send(stores.grants.all());
     }
 
     /// Every Tenant: instance types changed.
@@ -187,11 +201,22 @@ impl Triggers {
         self.retentions.send(stores.retentions.references_of(tenant));
     }
 
+    /// One AccessGrant.
+    pub fn grant(&self, namespace: &str, name: &str) {
+        self.grants.send([ObjectRef::new(name).within(namespace)]);
+    }
+
+    /// All AccessGrants of a tenant: who may consent, or whether anybody may enter, is another.
+    pub fn grants_of(&self, stores: &Stores, tenant: &str) {
+        self.grants.send(stores.grants.references_of(tenant));
+    }
+
     /// Everything that was declared for a tenant.
     pub fn home(&self, stores: &Stores, tenant: &str) {
         self.tenant(tenant);
         self.networks_of(stores, tenant);
         self.retentions_of(stores, tenant);
+        self.grants_of(stores, tenant);
     }
 
     /// Whoever looks at this object: its owner; for a namespace or its quota everybody who lives in it; for a VM the networks
@@ -212,6 +237,7 @@ impl Triggers {
                     self.tenant(home);
                 }
             }
+            (_, Some(("AccessGrant", name))) => self.grant(&home::customer_namespace(home), name),
             (_, Some((_, name))) => self.retention(ObjectRef::new(name)),
         }
     }

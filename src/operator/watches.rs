@@ -17,7 +17,7 @@ use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, LimitRange, Namespace, PersistentVolumeClaim, ResourceQuota, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use k8s_openapi::api::rbac::v1::RoleBinding;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::reflector::store::Writer as StoreWriter;
@@ -30,7 +30,8 @@ use tokio::task::JoinSet;
 
 use super::context::Context;
 use super::stores::{Declared, Guarded, OfTenant};
-use super::{images, places};
+use super::{doors, images, places};
+use crate::api::access_grant::AccessGrant;
 use crate::api::labels;
 use crate::api::retention::Retention;
 use crate::api::tenant::Tenant;
@@ -46,6 +47,7 @@ pub struct Writers {
     pub tenants: StoreWriter<Guarded<Tenant>>,
     pub networks: StoreWriter<Guarded<TenantNetwork>>,
     pub retentions: StoreWriter<Guarded<Retention>>,
+    pub grants: StoreWriter<Guarded<AccessGrant>>,
 }
 
 /// Starts every watch.
@@ -75,10 +77,19 @@ pub fn start(client: &Client, context: &Arc<Context>, writers: Writers) -> JoinS
         on_retention,
         nobody_else,
     ));
+    tasks.spawn(declared(
+        client.clone(),
+        context.clone(),
+        writers.grants,
+        |context| &context.stores.grants,
+        on_grant,
+        on_grant_gone,
+    ));
     tasks.spawn(managed::<Namespace>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<ResourceQuota>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<LimitRange>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<NetworkPolicy>(Api::all(client.clone()), context.clone()));
+    tasks.spawn(managed::<Role>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<RoleBinding>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<PersistentVolumeClaim>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<Service>(Api::all(client.clone()), context.clone()));
@@ -88,6 +99,7 @@ pub fn start(client: &Client, context: &Arc<Context>, writers: Writers) -> JoinS
     context.neighbours.awaited(probe::NAME);
     tasks.spawn(probe_report(Api::namespaced(client.clone(), EVIDENCE_NAMESPACE), context.clone()));
     places::start(&mut tasks, client, context);
+    doors::start(&mut tasks, client, context);
     images::start(&mut tasks, client, context);
     tasks.spawn(neighbours::neighbours(client.clone(), context.clone()));
     tasks
@@ -126,6 +138,7 @@ where
             Ok(Event::Init) => listing.clear(),
             Ok(Event::InitApply(object)) => listing.push((object.tenant(), ObjectRef::from_obj(&object))),
             Ok(Event::InitDone) => {
+                context.doors.look();
                 for tenant in store(&context).relisted(std::mem::take(&mut listing)) {
                     context.triggers.home(&context.stores, &tenant);
                 }
@@ -174,6 +187,16 @@ fn nobody_else<K: Resource<DynamicType = ()>>(_: &Context, _: &Guarded<K>) {}
 fn on_retention(context: &Context, retention: &Guarded<Retention>) {
     context.triggers.retention(ObjectRef::from_obj(retention));
     context.triggers.tenant(&retention.tenant());
+}
+
+// What a grant asks for is nobody else's business.
+fn on_grant(context: &Context, grant: &Guarded<AccessGrant>) {
+    context.triggers.grant(&grant.namespace().unwrap_or_default(), &grant.name_any());
+}
+
+// No pass is left that would close what it has open.
+fn on_grant_gone(context: &Context, _: &Guarded<AccessGrant>) {
+    context.doors.look();
 }
 
 /// Watches one kind of object that we make.

@@ -9,6 +9,7 @@ use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
 use super::read::{Document, Mistake};
+use crate::api::access_grant::AccessGrant;
 use crate::api::labels::GROUP;
 use crate::api::quantity::Quantity;
 use crate::api::retention::Retention;
@@ -16,10 +17,11 @@ use crate::api::tenant::Tenant;
 use crate::api::tenant_network::TenantNetwork;
 
 /// Schemas by kind, each made when the first document of that kind comes.
-static SCHEMAS: [(&str, LazyLock<Value>); 3] = [
+static SCHEMAS: [(&str, LazyLock<Value>); 4] = [
     ("Tenant", LazyLock::new(|| schema(&Tenant::crd()))),
     ("TenantNetwork", LazyLock::new(|| schema(&TenantNetwork::crd()))),
     ("Retention", LazyLock::new(|| schema(&Retention::crd()))),
+    ("AccessGrant", LazyLock::new(|| schema(&AccessGrant::crd()))),
 ];
 
 /// Everything that is wrong with a document of ours; documents of others are not looked at.

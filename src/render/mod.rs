@@ -16,6 +16,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use serde_json::Value;
 
+use crate::api::access_grant::AccessGrant;
 use crate::api::quantity::Quantity;
 use crate::api::retention::{Retention, RetentionSpec};
 use crate::api::tenant::Tenant;
@@ -127,6 +128,15 @@ impl World {
                 let mut retention: Retention = serde_json::from_value(value)?;
                 retention.metadata.uid = Some(NO_UID.into());
                 self.retentions.insert(retention.name_any(), retention);
+            }
+            "AccessGrant" => {
+                let grant: AccessGrant = serde_json::from_value(value)?;
+                let namespace = grant.namespace().unwrap_or_default();
+                self.remarks.push(format!(
+                    "AccessGrant {namespace}/{}: becomes nothing before somebody consents, and then a Role and a RoleBinding for {}",
+                    grant.name_any(),
+                    grant.spec.duration
+                ));
             }
             "VirtualMachineClusterInstancetype" => {
                 let instancetype: VirtualMachineClusterInstancetype = serde_json::from_value(value)?;

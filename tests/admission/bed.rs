@@ -44,7 +44,7 @@ async fn enforced(plane: &Plane) {
     // kubectl looks before it patches; a program of ours does not.
     manifests.extend([
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "test-kubectl"}, "rules": [
-            {"apiGroups": ["cloudfarm.dev"], "resources": ["retentions/status"], "verbs": ["get"]}]}),
+            {"apiGroups": ["cloudfarm.dev"], "resources": ["retentions/status", "accessgrants/status"], "verbs": ["get"]}]}),
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "test-kubectl"},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "test-kubectl"},
             "subjects": ([OPERATOR, PURGE].map(|name| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name})))}),

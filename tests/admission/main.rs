@@ -9,6 +9,7 @@ mod bed;
 mod coverage;
 mod data;
 mod elsewhere;
+mod grants;
 mod guarded;
 mod images;
 mod namespaces;

@@ -140,6 +140,10 @@ async fn s20_cve_2026_22872_cve_2026_65835_a_stolen_operator_reaches_no_data_no_
             object(rbac, "RoleBinding", to("ClusterRole", "cloudfarm-purge-erase")),
         ),
         (
+            format!("/apis/{rbac}/namespaces/cf-acme/rolebindings"),
+            object(rbac, "RoleBinding", to("ClusterRole", "cloudfarm-doors")),
+        ),
+        (
             format!("/apis/{rbac}/namespaces/kube-system/rolebindings"),
             object(rbac, "RoleBinding", to("ClusterRole", "cloudfarm-tenant-admin")),
         ),

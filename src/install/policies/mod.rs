@@ -8,6 +8,7 @@
 mod bindings;
 mod data;
 mod exports;
+mod grants;
 mod guests;
 mod images;
 mod machines;
@@ -67,7 +68,13 @@ pub fn policies() -> Vec<Value> {
         purge::wall_deletion(),
         bindings::purge_roles(),
         bindings::inside(),
+        bindings::doors(),
         exports::export(),
+        grants::request(),
+        grants::answers(),
+        grants::status(),
+        grants::doors(),
+        grants::entrances(),
         guests::secrets(),
         images::results(),
         images::exceptions(),

@@ -1,5 +1,6 @@
 //! Roles: the operator's, the purge's, people's, and those that tenants' administrators are bound to.
 
+mod doors;
 mod inside;
 mod operator;
 mod people;
@@ -10,6 +11,7 @@ mod tenants;
 use serde_json::{Value, json};
 
 use super::{NAMESPACE, kept};
+pub use doors::DOORS;
 pub use inside::INSIDE;
 pub use platform::{ENROLL, LAUNCH, MAINTAIN};
 #[cfg(test)]

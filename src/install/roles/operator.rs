@@ -2,21 +2,31 @@
 
 use serde_json::{Value, json};
 
+use super::doors::doors;
 use super::inside::inside;
-use super::{INSIDE, PURGE_ROLES, TENANT_ROLES, cluster_role, cluster_role_binding, role, role_binding, rule};
+use super::{DOORS, INSIDE, PURGE_ROLES, TENANT_ROLES, cluster_role, cluster_role_binding, role, role_binding, rule};
 use crate::install::{EVIDENCE_NAMESPACE, NAMESPACE, OPERATOR_ACCOUNT};
 
 /// `get` is for the one look after a create that was refused because something is there. `bind` lets it give roles
 /// whose rights it does not hold; to whom it may give the purge's is a policy.
 pub fn operator() -> Vec<Value> {
-    let bound: Vec<&str> = TENANT_ROLES.into_iter().chain(PURGE_ROLES).chain([INSIDE]).collect();
+    let bound: Vec<&str> = TENANT_ROLES.into_iter().chain(PURGE_ROLES).chain([INSIDE, DOORS]).collect();
     let rules = [
-        rule("cloudfarm.dev", &["tenants", "tenantnetworks"], &["list", "watch"]),
+        rule("cloudfarm.dev", &["tenants", "tenantnetworks", "accessgrants"], &["list", "watch"]),
         rule("cloudfarm.dev", &["retentions"], &["get", "list", "watch", "create", "patch"]),
-        rule("cloudfarm.dev", &["tenants/status", "tenantnetworks/status", "retentions/status"], &["patch"]),
+        rule(
+            "cloudfarm.dev",
+            &["tenants/status", "tenantnetworks/status", "retentions/status", "accessgrants/status"],
+            &["patch"],
+        ),
         rule("", &["namespaces", "resourcequotas", "limitranges"], &["get", "list", "watch", "create", "patch"]),
         rule("networking.k8s.io", &["networkpolicies"], &["get", "list", "watch", "create", "patch", "delete"]),
-        rule("rbac.authorization.k8s.io", &["rolebindings"], &["get", "list", "watch", "create", "patch", "delete"]),
+        // Of Roles only such as say what it holds itself in that namespace: those of doors.
+        rule(
+            "rbac.authorization.k8s.io",
+            &["roles", "rolebindings"],
+            &["get", "list", "watch", "create", "patch", "delete"],
+        ),
         json!({"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"], "verbs": ["bind"], "resourceNames": bound}),
         rule("kubevirt.io", &["virtualmachines"], &["get", "list", "watch", "create", "patch", "delete"]),
         rule("kubevirt.io", &["kubevirts"], &["list", "watch"]),
@@ -61,6 +71,7 @@ pub fn operator() -> Vec<Value> {
         cluster_role(OPERATOR_ACCOUNT, &rules),
         cluster_role_binding(OPERATOR_ACCOUNT),
         inside(),
+        doors(),
         role(NAMESPACE, OPERATOR_ACCOUNT, &own_rules),
         role_binding(NAMESPACE, OPERATOR_ACCOUNT),
         role(EVIDENCE_NAMESPACE, OPERATOR_ACCOUNT, &evidence),

@@ -27,7 +27,16 @@ pub fn people() -> Vec<Value> {
         rule("cloudfarm.dev", &["retentions"], &["get", "list", "watch"]),
         rule("", &["namespaces"], &["get", "list", "watch", "create"]),
     ];
+    // Whoever asks ends an own grant by `spec.revoked`; which fields somebody writes is told by admission.
+    let ask = [rule("cloudfarm.dev", &["accessgrants"], &["get", "list", "watch", "create", "update", "patch"])];
+    // `second` and `revoke` exist for admission alone: the second person of basis Terms, and who ends others' grants.
+    let lead = [
+        rule("cloudfarm.dev", &["accessgrants"], &["get", "list", "watch", "update", "patch"]),
+        rule("cloudfarm.dev", &["accessgrants"], &["second", "revoke"]),
+    ];
     vec![
+        cluster_role("cloudfarm-staff", &ask),
+        cluster_role("cloudfarm-staff-lead", &lead),
         cluster_role(OFFICER, &decide),
         role(NAMESPACE, OFFICER, &steer),
         role(EVIDENCE_NAMESPACE, OFFICER, &[rule("", &["configmaps"], &["get", "list"])]),

@@ -118,6 +118,7 @@ impl Running {
             | Kind::ResourceQuota
             | Kind::LimitRange
             | Kind::NetworkPolicy
+            | Kind::Role
             | Kind::RoleBinding
             | Kind::CronJob
             | Kind::ConfigMap

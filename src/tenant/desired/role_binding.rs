@@ -10,6 +10,9 @@ use crate::api::tenant::Role;
 use crate::cluster::object::{DesiredObject, Kind};
 use crate::install::{INSIDE, NAMESPACE, OPERATOR_ACCOUNT};
 
+/// Whether staff come in is for privileged administrators to say.
+const APPROVER: &str = "cloudfarm-tenant-approver";
+
 /// Hand-back during the grace days.
 const EXPORT: &str = "cloudfarm-tenant-export";
 
@@ -24,6 +27,9 @@ pub fn role_bindings(home: &Home) -> Vec<DesiredObject> {
             role => cluster_role(role),
         };
         people.entry(role).or_default().insert(&person.username);
+        if person.role == Role::PrivilegedAdministrator && !home.ended {
+            people.entry(APPROVER).or_default().insert(&person.username);
+        }
     }
     people.into_iter().map(|(role, usernames)| role_binding(home, role, &usernames)).collect()
 }
