@@ -33,6 +33,7 @@ fn is_pure(path: &Path) -> bool {
         "status",
         "status.rs",
         "declared.rs",
+        "administrators.rs",
         "rules.rs",
         "reach.rs",
         "expose.rs",

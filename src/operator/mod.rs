@@ -32,6 +32,7 @@ use kube::{Client, Config as ClientConfig};
 
 use crate::cluster::Cluster;
 use crate::cluster::write::Writer;
+use crate::tenant::application_id::Key;
 use clock::Clock;
 use config::Config;
 use context::Context;
@@ -112,6 +113,7 @@ fn assemble(client: &Client, settings: &Settings, metrics: Arc<Metrics>) -> (Arc
         guests: crate::tenant::guest::book::Book::default(),
         places: places::PlaceStore::default(),
         images: images::ImageStore::default(),
+        application_id_key: settings.config.application_id_key.as_deref().map(Key::read),
     };
     let writers = Writers { tenants: tenants_writer, networks: networks_writer, retentions: retentions_writer };
     (Arc::new(context), writers)
