@@ -1,0 +1,258 @@
+//! People who sign in at a real OpenID provider (authorization code with PKCE, a second factor) and come to a real API server
+//! with what it gives them: by exactly the AuthenticationConfiguration that `cloudfarm authentication` prints, with an
+//! operator whose config has what it prints for that.
+#![allow(clippy::expect_used, clippy::panic)] // a test ends where it fails
+
+mod support;
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use cloudfarm::operator::clock::Clock;
+use cloudfarm::operator::config::Config;
+use kube::Client;
+use serde_json::{Value, json};
+use support::caller::Caller;
+use support::command::{root, run, tool};
+use support::eventually;
+use support::faults::Faults;
+use support::operator::Operator;
+use support::plane::Plane;
+use support::world::{self, apply, condition, machine, message, network, tenant};
+
+const VMS: &str = "virtualmachines";
+const CODE: &str = "123456";
+
+/// The provider's people by their groups. It belongs to the provider of the cluster, and its tenants share it.
+fn members() -> Value {
+    json!({
+        "abe": ["acme-operators"],
+        "ueda": ["globex-admins"],
+        "mallory": ["system:masters", "system:serviceaccounts", "masters"],
+        "system:admin": ["acme"],
+    })
+}
+
+/// The running provider; it ends with its standard input.
+struct Issuer {
+    _process: Child,
+    url: String,
+    certificate: PathBuf,
+}
+
+impl Issuer {
+    fn start() -> Self {
+        let folder = root().join(format!("target/test-planes/issuer-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let (key, certificate) = (folder.join("key.pem"), folder.join("certificate.pem"));
+        let mut openssl = Command::new("openssl");
+        openssl
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"])
+            .args(["-subj", "/CN=issuer", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout"])
+            .arg(&key)
+            .arg("-out")
+            .arg(&certificate);
+        let (made, _, complaint) = run(&mut openssl, "");
+        assert!(made, "{complaint}");
+        let mut process = Command::new("node")
+            .arg(root().join("tests/oidc/provider.mjs"))
+            .args([tool("oidc", "node_modules"), key, certificate.clone()])
+            .env("MEMBERS", members().to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("node starts");
+        let mut url = String::new();
+        let mut output = BufReader::new(process.stdout.take().expect("a pipe"));
+        output.read_line(&mut url).expect("it says where it listens");
+        assert!(url.starts_with("https://"), "the provider did not start: {url:?}");
+        Self { _process: process, url: url.trim().to_owned(), certificate }
+    }
+
+    /// The ID token of somebody who fills the provider's form in.
+    fn token(&self, client: &str, name: &str, code: &str) -> String {
+        let mut browser = Command::new("node");
+        browser
+            .arg(root().join("tests/oidc/login.mjs"))
+            .arg(&self.url)
+            .arg(&self.certificate)
+            .args([client, name, code]);
+        let (signed_in, token, complaint) = run(&mut browser, "");
+        assert!(signed_in, "{name}: {complaint}");
+        token.trim().to_owned()
+    }
+
+    /// What the program prints for these Tenants: the API server's file, and the operator's config with it.
+    fn configured(&self, tenants: &[Value]) -> (PathBuf, Config) {
+        let manifests: String = tenants.iter().map(|tenant| format!("---\n{tenant}\n")).collect();
+        let mut program = Command::new(env!("CARGO_BIN_EXE_cloudfarm"));
+        let authority = format!("{}={}", self.url, self.certificate.display());
+        program.args(["authentication", "-f", "-", "--certificate-authority", &authority]);
+        let (printed, text, complaint) = run(&mut program, &manifests);
+        assert!(printed, "{complaint}");
+        let file = self.certificate.with_file_name("authentication.yaml");
+        std::fs::write(&file, &text).expect("a file");
+        let comments = text.lines().skip(1).map_while(|line| line.strip_prefix("# "));
+        let told: String = comments.map(|line| format!("{line}\n")).collect();
+        let shipped = std::fs::read_to_string(root().join("charts/cloudfarm/config.yaml")).expect("the shipped config");
+        (file, Config::parse(&(shipped + &told)).expect("what is printed is a config"))
+    }
+}
+
+/// A Tenant of the shared issuer whose people are these.
+fn customer(issuer: &Issuer, name: &str, administrators: &[Value]) -> Value {
+    tenant(
+        name,
+        json!({
+            "administrators": administrators,
+            "authentication": {"mode": "OIDC", "oidc": {"issuer": issuer.url, "groupPrefix": format!("oidc:{name}-")}},
+            "virtualMachines": [machine(&format!("vm-of-{name}"), &["front"])],
+        }),
+    )
+}
+
+fn person(kind: &str, username: &str, role: &str, disabled: bool) -> Value {
+    json!({"kind": kind, "username": username, "email": "people@customer.example", "role": role, "disabled": disabled})
+}
+
+/// `acme`'s people; whether those are disabled that can be.
+fn people_of_acme(disabled: bool) -> Vec<Value> {
+    vec![
+        person("User", "oidc:sato", "PrivilegedAdministrator", false),
+        person("User", "oidc:ito", "User", disabled),
+        person("Group", "oidc:acme-operators", "User", disabled),
+        // Another customer's, which a slip or a trick could name.
+        person("Group", "oidc:globex-admins", "Administrator", false),
+    ]
+}
+
+fn of(tenant: &str, what: &str) -> String {
+    let group = if what == VMS { "kubevirt.io/v1" } else { "cloudfarm.dev/v1alpha1" };
+    format!("/apis/{group}/namespaces/cf-{tenant}/{what}")
+}
+
+/// What nobody of a customer may see: another one's, and what is the cluster's.
+const ELSEWHERE: [&str; 9] = [
+    "/apis/kubevirt.io/v1/virtualmachines",
+    "/apis/cloudfarm.dev/v1alpha1/tenantnetworks",
+    "/apis/cloudfarm.dev/v1alpha1/tenants",
+    "/apis/cloudfarm.dev/v1alpha1/retentions",
+    "/api/v1/namespaces",
+    "/api/v1/secrets",
+    "/api/v1/nodes",
+    "/api/v1/namespaces/kube-system/secrets",
+    "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+];
+
+async fn refused_everywhere(who: &Caller, name: &str, code: u16, more: &[String]) {
+    for path in ELSEWHERE.iter().map(|path| (*path).to_owned()).chain(more.iter().cloned()) {
+        let answer = who.get(&path).await;
+        assert_eq!(answer.code, code, "{name} asks for {path}: {}", answer.text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_sign_in_with_a_token_and_see_their_own_tenant_alone_until_they_are_disabled() {
+    let issuer = Issuer::start();
+    let (acme, globex) = (
+        customer(&issuer, "acme", &people_of_acme(false)),
+        customer(
+            &issuer,
+            "globex",
+            &[
+                person("User", "oidc:kato", "PrivilegedAdministrator", false),
+                person("Group", "oidc:globex-admins", "Administrator", false),
+            ],
+        ),
+    );
+    let (file, config) = issuer.configured(&[acme.clone(), globex.clone()]);
+    let plane = Plane::signing_in("oidc", &file);
+    let client: Client = plane.admin().await;
+    let _operator = Operator::start_with(&plane, Faults::default(), config, Clock::default()).await;
+    let fronts = ["acme", "globex"].map(|name| network(name, "front", json!({})));
+    apply(&plane, &[world::namespace("acme"), world::namespace("globex")]);
+    apply(&plane, &[acme, globex]);
+    apply(&plane, &fronts);
+    let tenants = world::tenants(&client);
+    condition(&tenants, "globex", "AdministratorsBound", "True").await;
+    condition(&tenants, "globex", "SignInConfigured", "True").await;
+    // The group of the other one is told and not let in; everybody else of the tenant is.
+    let told = condition(&tenants, "acme", "AdministratorsBound", "False").await;
+    assert!(message(&told, "AdministratorsBound").contains("spec.administrators[3]"), "{told}");
+    for name in ["acme", "globex"] {
+        let vm = format!("vm-of-{name}");
+        eventually("the VM to be made", || async {
+            world::machines(&client, name).get_opt(&vm).await.expect("an answer").map(|_| ())
+        })
+        .await;
+    }
+
+    let come = async |name: &str, code: &str| Caller::with_token(&plane, &issuer.token("cloudfarm", name, code)).await;
+    let both = |tenant: &str| vec![of(tenant, VMS), of(tenant, "tenantnetworks")];
+
+    // By name, and by a group.
+    let (sato, abe, ueda, ito) =
+        (come("sato", CODE).await, come("abe", CODE).await, come("ueda", CODE).await, come("ito", CODE).await);
+    for (who, name, own, other) in
+        [(&sato, "sato", "acme", "globex"), (&abe, "abe", "acme", "globex"), (&ueda, "ueda", "globex", "acme")]
+    {
+        for path in both(own) {
+            let answer = who.get(&path).await;
+            assert_eq!(answer.code, 200, "{name} asks for {path}: {}", answer.text);
+            assert!(!answer.text.contains(&format!("of-{other}")));
+        }
+        assert!(who.get(&of(own, VMS)).await.text.contains(&format!("vm-of-{own}")), "{name} sees the own VM");
+        refused_everywhere(who, name, 403, &both(other)).await;
+    }
+    let rules = format!("{}/front", of("acme", "tenantnetworks"));
+    let change = json!({"metadata": {"annotations": {"example.com/seen": "yes"}}});
+    assert_eq!(sato.patch(&rules, &change).await.code, 200, "an administrator edits the own rules");
+    assert_eq!(abe.patch(&rules, &change).await.code, 403, "a user does not");
+
+    // What the provider says of the cluster's own names is a word behind its prefix.
+    for name in ["mallory", "system:admin", "nobody"] {
+        let who = come(name, CODE).await;
+        refused_everywhere(&who, name, 403, &[both("acme"), both("globex")].concat()).await;
+        assert_ne!(who.get("/version").await.code, 401, "{name} is signed in, and may nothing");
+    }
+
+    // Without a second factor, for somebody else's client, or changed on the way: nobody.
+    let mut forged = issuer.token("cloudfarm", "sato", CODE);
+    forged.replace_range(forged.len() - 8.., "AAAAAAAA");
+    for (what, token) in [
+        ("a password alone", issuer.token("cloudfarm", "sato", "")),
+        ("another client's", issuer.token("another", "sato", CODE)),
+        ("a forged one", forged),
+    ] {
+        let who = Caller::with_token(&plane, &token).await;
+        refused_everywhere(&who, what, 401, &both("acme")).await;
+    }
+
+    // Disabled, or taken out of the list: with the tokens that were good a moment ago.
+    assert_eq!(ito.get(&of("acme", VMS)).await.code, 200);
+    apply(&plane, &[customer(&issuer, "acme", &people_of_acme(true))]);
+    let began = tokio::time::Instant::now();
+    eventually("ito and the group to be shut out", || async {
+        let codes = [ito.get(&of("acme", VMS)).await.code, abe.get(&of("acme", VMS)).await.code];
+        (codes == [403, 403]).then_some(())
+    })
+    .await;
+    println!("shut out after {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    assert_eq!(sato.get(&of("acme", VMS)).await.code, 200, "and nobody else");
+    apply(&plane, &[customer(&issuer, "acme", &people_of_acme(false))]);
+    eventually("the group to be let in again", || async {
+        (abe.get(&of("acme", VMS)).await.code == 200).then_some(())
+    })
+    .await;
+    apply(&plane, &[customer(&issuer, "acme", &people_of_acme(false)[..1])]);
+    eventually("who was taken out to be shut out", || async {
+        let codes = [ito.get(&of("acme", VMS)).await.code, abe.get(&of("acme", VMS)).await.code];
+        (codes == [403, 403]).then_some(())
+    })
+    .await;
+    condition(&tenants, "acme", "AdministratorsBound", "True").await;
+}
