@@ -37,6 +37,8 @@ mod disks_there;
 mod images;
 #[path = "tenant/machines.rs"]
 mod machines;
+#[path = "tenant/people.rs"]
+mod people;
 #[path = "tenant/restored.rs"]
 mod restored;
 #[path = "tenant/velero.rs"]
