@@ -87,18 +87,18 @@ impl Issuer {
 
     /// What the program prints for these Tenants: the API server's file, and the operator's config with it.
     fn configured(&self, tenants: &[Value]) -> (PathBuf, Config) {
-        let manifests: String = tenants.iter().map(|tenant| format!("---\n{tenant}\n")).collect();
+        let manifests: Vec<String> = tenants.iter().map(|tenant| format!("---\n{tenant}\n")).collect();
         let mut program = Command::new(env!("CARGO_BIN_EXE_cloudfarm"));
         let authority = format!("{}={}", self.url, self.certificate.display());
         program.args(["authentication", "-f", "-", "--certificate-authority", &authority]);
-        let (printed, text, complaint) = run(&mut program, &manifests);
+        let (printed, text, complaint) = run(&mut program, &manifests.concat());
         assert!(printed, "{complaint}");
         let file = self.certificate.with_file_name("authentication.yaml");
         std::fs::write(&file, &text).expect("a file");
         let comments = text.lines().skip(1).map_while(|line| line.strip_prefix("# "));
-        let told: String = comments.map(|line| format!("{line}\n")).collect();
+        let told: Vec<&str> = comments.collect();
         let shipped = std::fs::read_to_string(root().join("charts/cloudfarm/config.yaml")).expect("the shipped config");
-        (file, Config::parse(&(shipped + &told)).expect("what is printed is a config"))
+        (file, Config::parse(&(shipped + &told.join("\n"))).expect("what is printed is a config"))
     }
 }
 
@@ -134,6 +134,10 @@ fn of(tenant: &str, what: &str) -> String {
     format!("/apis/{group}/namespaces/cf-{tenant}/{what}")
 }
 
+fn both(tenant: &str) -> Vec<String> {
+    vec![of(tenant, VMS), of(tenant, "tenantnetworks")]
+}
+
 /// What nobody of a customer may see: another one's, and what is the cluster's.
 const ELSEWHERE: [&str; 9] = [
     "/apis/kubevirt.io/v1/virtualmachines",
@@ -154,105 +158,128 @@ async fn refused_everywhere(who: &Caller, name: &str, code: u16, more: &[String]
     }
 }
 
+/// A plane with two customers of one issuer, and the operator.
+struct Bed {
+    issuer: Issuer,
+    plane: Plane,
+    client: Client,
+    _operator: Operator,
+}
+
+impl Bed {
+    async fn start() -> Self {
+        let issuer = Issuer::start();
+        let of_globex = [
+            person("User", "oidc:kato", "PrivilegedAdministrator", false),
+            person("Group", "oidc:globex-admins", "Administrator", false),
+        ];
+        let customers = [customer(&issuer, "acme", &people_of_acme(false)), customer(&issuer, "globex", &of_globex)];
+        let (file, config) = issuer.configured(&customers);
+        let plane = Plane::signing_in("oidc", &file);
+        let client = plane.admin().await;
+        let operator = Operator::start_with(&plane, Faults::default(), config, Clock::default()).await;
+        let names = ["acme", "globex"];
+        apply(&plane, &names.map(world::namespace));
+        apply(&plane, &customers);
+        apply(&plane, &names.map(|name| network(name, "front", json!({}))));
+        for name in names {
+            let vm = format!("vm-of-{name}");
+            eventually("the VM to be made", || async {
+                world::machines(&client, name).get_opt(&vm).await.expect("an answer").map(|_| ())
+            })
+            .await;
+        }
+        Self { issuer, plane, client, _operator: operator }
+    }
+
+    async fn signed_in(&self, name: &str) -> Caller {
+        Caller::with_token(&self.plane, &self.issuer.token("cloudfarm", name, CODE)).await
+    }
+
+    /// Waits until these people are answered so when they ask for `acme`'s VMs.
+    async fn answered(&self, people: &[&Caller], code: u16) {
+        let path = of("acme", VMS);
+        eventually(&format!("{} people to be answered {code}", people.len()), || async {
+            for who in people {
+                if who.get(&path).await.code != code {
+                    return None;
+                }
+            }
+            Some(())
+        })
+        .await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn people_sign_in_with_a_token_and_see_their_own_tenant_alone_until_they_are_disabled() {
-    let issuer = Issuer::start();
-    let (acme, globex) = (
-        customer(&issuer, "acme", &people_of_acme(false)),
-        customer(
-            &issuer,
-            "globex",
-            &[
-                person("User", "oidc:kato", "PrivilegedAdministrator", false),
-                person("Group", "oidc:globex-admins", "Administrator", false),
-            ],
-        ),
-    );
-    let (file, config) = issuer.configured(&[acme.clone(), globex.clone()]);
-    let plane = Plane::signing_in("oidc", &file);
-    let client: Client = plane.admin().await;
-    let _operator = Operator::start_with(&plane, Faults::default(), config, Clock::default()).await;
-    let fronts = ["acme", "globex"].map(|name| network(name, "front", json!({})));
-    apply(&plane, &[world::namespace("acme"), world::namespace("globex")]);
-    apply(&plane, &[acme, globex]);
-    apply(&plane, &fronts);
-    let tenants = world::tenants(&client);
+    let bed = Bed::start().await;
+    let tenants = world::tenants(&bed.client);
     condition(&tenants, "globex", "AdministratorsBound", "True").await;
     condition(&tenants, "globex", "SignInConfigured", "True").await;
     // The group of the other one is told and not let in; everybody else of the tenant is.
     let told = condition(&tenants, "acme", "AdministratorsBound", "False").await;
     assert!(message(&told, "AdministratorsBound").contains("spec.administrators[3]"), "{told}");
-    for name in ["acme", "globex"] {
-        let vm = format!("vm-of-{name}");
-        eventually("the VM to be made", || async {
-            world::machines(&client, name).get_opt(&vm).await.expect("an answer").map(|_| ())
-        })
-        .await;
-    }
+    who_signs_in_sees_the_own_tenant(&bed).await;
+    who_is_nobody_here_sees_nothing(&bed).await;
+    who_is_disabled_or_taken_out_is_shut_out(&bed).await;
+    condition(&tenants, "acme", "AdministratorsBound", "True").await;
+}
 
-    let come = async |name: &str, code: &str| Caller::with_token(&plane, &issuer.token("cloudfarm", name, code)).await;
-    let both = |tenant: &str| vec![of(tenant, VMS), of(tenant, "tenantnetworks")];
-
-    // By name, and by a group.
-    let (sato, abe, ueda, ito) =
-        (come("sato", CODE).await, come("abe", CODE).await, come("ueda", CODE).await, come("ito", CODE).await);
-    for (who, name, own, other) in
-        [(&sato, "sato", "acme", "globex"), (&abe, "abe", "acme", "globex"), (&ueda, "ueda", "globex", "acme")]
-    {
+/// By name, and by a group.
+async fn who_signs_in_sees_the_own_tenant(bed: &Bed) {
+    for (name, own, other) in [("sato", "acme", "globex"), ("abe", "acme", "globex"), ("ueda", "globex", "acme")] {
+        let who = bed.signed_in(name).await;
         for path in both(own) {
             let answer = who.get(&path).await;
             assert_eq!(answer.code, 200, "{name} asks for {path}: {}", answer.text);
             assert!(!answer.text.contains(&format!("of-{other}")));
         }
         assert!(who.get(&of(own, VMS)).await.text.contains(&format!("vm-of-{own}")), "{name} sees the own VM");
-        refused_everywhere(who, name, 403, &both(other)).await;
+        refused_everywhere(&who, name, 403, &both(other)).await;
     }
     let rules = format!("{}/front", of("acme", "tenantnetworks"));
     let change = json!({"metadata": {"annotations": {"example.com/seen": "yes"}}});
-    assert_eq!(sato.patch(&rules, &change).await.code, 200, "an administrator edits the own rules");
-    assert_eq!(abe.patch(&rules, &change).await.code, 403, "a user does not");
+    for (name, code) in [("sato", 200), ("abe", 403)] {
+        let answer = bed.signed_in(name).await.patch(&rules, &change).await;
+        assert_eq!(answer.code, code, "{name} changes the own rules: {}", answer.text);
+    }
+}
 
+async fn who_is_nobody_here_sees_nothing(bed: &Bed) {
+    let all = [both("acme"), both("globex")].concat();
     // What the provider says of the cluster's own names is a word behind its prefix.
     for name in ["mallory", "system:admin", "nobody"] {
-        let who = come(name, CODE).await;
-        refused_everywhere(&who, name, 403, &[both("acme"), both("globex")].concat()).await;
-        assert_ne!(who.get("/version").await.code, 401, "{name} is signed in, and may nothing");
+        let who = bed.signed_in(name).await;
+        refused_everywhere(&who, name, 403, &all).await;
     }
-
-    // Without a second factor, for somebody else's client, or changed on the way: nobody.
-    let mut forged = issuer.token("cloudfarm", "sato", CODE);
+    // Without a second factor, for another client, or changed on the way.
+    let mut forged = bed.issuer.token("cloudfarm", "sato", CODE);
     forged.replace_range(forged.len() - 8.., "AAAAAAAA");
     for (what, token) in [
-        ("a password alone", issuer.token("cloudfarm", "sato", "")),
-        ("another client's", issuer.token("another", "sato", CODE)),
+        ("a password alone", bed.issuer.token("cloudfarm", "sato", "")),
+        ("another client's", bed.issuer.token("another", "sato", CODE)),
         ("a forged one", forged),
     ] {
-        let who = Caller::with_token(&plane, &token).await;
-        refused_everywhere(&who, what, 401, &both("acme")).await;
+        let who = Caller::with_token(&bed.plane, &token).await;
+        refused_everywhere(&who, what, 401, &all).await;
     }
+}
 
-    // Disabled, or taken out of the list: with the tokens that were good a moment ago.
-    assert_eq!(ito.get(&of("acme", VMS)).await.code, 200);
-    apply(&plane, &[customer(&issuer, "acme", &people_of_acme(true))]);
+/// With the tokens that were good a moment ago.
+async fn who_is_disabled_or_taken_out_is_shut_out(bed: &Bed) {
+    let (sato, ito, abe) = (bed.signed_in("sato").await, bed.signed_in("ito").await, bed.signed_in("abe").await);
+    let acme = |people: &[Value]| apply(&bed.plane, &[customer(&bed.issuer, "acme", people)]);
+    bed.answered(&[&sato, &ito, &abe], 200).await;
+    acme(&people_of_acme(true));
     let began = tokio::time::Instant::now();
-    eventually("ito and the group to be shut out", || async {
-        let codes = [ito.get(&of("acme", VMS)).await.code, abe.get(&of("acme", VMS)).await.code];
-        (codes == [403, 403]).then_some(())
-    })
-    .await;
+    bed.answered(&[&ito, &abe], 403).await;
     println!("shut out after {:?}", began.elapsed());
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
-    assert_eq!(sato.get(&of("acme", VMS)).await.code, 200, "and nobody else");
-    apply(&plane, &[customer(&issuer, "acme", &people_of_acme(false))]);
-    eventually("the group to be let in again", || async {
-        (abe.get(&of("acme", VMS)).await.code == 200).then_some(())
-    })
-    .await;
-    apply(&plane, &[customer(&issuer, "acme", &people_of_acme(false)[..1])]);
-    eventually("who was taken out to be shut out", || async {
-        let codes = [ito.get(&of("acme", VMS)).await.code, abe.get(&of("acme", VMS)).await.code];
-        (codes == [403, 403]).then_some(())
-    })
-    .await;
-    condition(&tenants, "acme", "AdministratorsBound", "True").await;
+    bed.answered(&[&sato], 200).await;
+    acme(&people_of_acme(false));
+    bed.answered(&[&sato, &ito, &abe], 200).await;
+    acme(&people_of_acme(false)[..1]);
+    bed.answered(&[&ito, &abe], 403).await;
+    bed.answered(&[&sato], 200).await;
 }

@@ -168,7 +168,7 @@ async fn nothing_that_is_planted_can_be_read_anywhere_but_where_it_was_put() {
     for (name, text) in &objects {
         search.through(name, text);
     }
-    let manifests: String = tenants.iter().map(|tenant| format!("---\n{tenant}\n")).collect();
+    let manifests = tenants.map(|tenant| format!("---\n{tenant}\n")).concat();
     for (words, stdin) in [
         (&["render", "-f", "-"][..], manifests.as_str()),
         (&["check", "inline"], ""),

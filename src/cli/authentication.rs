@@ -49,8 +49,9 @@ impl Authentication {
             eprintln!("cloudfarm: {}", printable(remark));
         }
         let yaml = |value| serde_saphyr::to_string(value).map_err(|error| Failure::new(exit::INPUT, error));
-        let head: String = yaml(&operator)?.lines().map(|line| format!("# {line}\n")).collect();
-        print(&format!("# For the operator's config:\n{head}{}", yaml(&configuration)?))
+        let told = yaml(&operator)?;
+        let head: Vec<String> = told.lines().map(|line| format!("# {line}\n")).collect();
+        print(&format!("# For the operator's config:\n{}{}", head.concat(), yaml(&configuration)?))
     }
 
     fn of_files(&self) -> Result<Vec<Tenant>, Failure> {

@@ -41,13 +41,9 @@ pub(super) fn sign_in(snapshot: &TenantSnapshot) -> Verdict {
     let Some(declared) = &snapshot.tenant.spec.authentication else {
         return unknown("spec.authentication is not written, so nobody here knows how this tenant's people sign in");
     };
-    let oidc = match (declared.mode, &declared.oidc) {
-        (AuthenticationMode::Oidc, Some(oidc)) => oidc,
-        _ => {
-            let message =
-                "spec.authentication.mode Local has no effect: the API server knows no passwords; use mode OIDC";
-            return Verdict::bad(type_, Reason::NotYetEnforced, message);
-        }
+    let (AuthenticationMode::Oidc, Some(oidc)) = (declared.mode, &declared.oidc) else {
+        let message = "spec.authentication.mode Local has no effect: the API server knows no passwords; use mode OIDC";
+        return Verdict::bad(type_, Reason::NotYetEnforced, message);
     };
     let Some(configured) = &snapshot.config.issuers else {
         return unknown(
