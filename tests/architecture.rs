@@ -34,6 +34,7 @@ fn is_pure(path: &Path) -> bool {
         "status",
         "status.rs",
         "declared.rs",
+        "administrators.rs",
         "rules.rs",
         "reach.rs",
         "expose.rs",

@@ -16,6 +16,7 @@ use cloudfarm::foreign::restored::Restored;
 use cloudfarm::network::attachment::Attachment;
 use cloudfarm::network::backend::Obstacle;
 use cloudfarm::network::vlan::Lasting;
+use cloudfarm::tenant::application_id::Known;
 use cloudfarm::tenant::desired::{Plan, desired};
 use cloudfarm::tenant::guest::look::Guests;
 use cloudfarm::tenant::guest::{Guest, Record, Refusal, by_declaration};
@@ -36,6 +37,8 @@ mod disks_there;
 mod images;
 #[path = "tenant/machines.rs"]
 mod machines;
+#[path = "tenant/people.rs"]
+mod people;
 #[path = "tenant/restored.rs"]
 mod restored;
 #[path = "tenant/velero.rs"]
@@ -90,6 +93,8 @@ fn snapshot(spec: &Value) -> TenantSnapshot {
         retention: None,
         retention_name: "plum".into(),
         guests: Guests { by_vm: by_declaration(&declared(spec), &config), ..Guests::default() },
+        rival: None,
+        application_id: Known::default(),
         observed: BTreeMap::new(),
         places: Arc::default(),
         volumes: None,

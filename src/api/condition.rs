@@ -45,6 +45,12 @@ pub enum ConditionType {
     CapacityWithinThreshold,
     /// Tenant: a Retention exists for this contract.
     RetentionScheduled,
+    /// Tenant: every administrator who is not disabled has the rights of the role, and nobody was refused.
+    AdministratorsBound,
+    /// Tenant: people sign in as is declared, as far as the operator's config says how.
+    SignInConfigured,
+    /// Tenant: the application ID can be looked for by its keyed hash.
+    ApplicationIdHashed,
     /// TenantNetwork: the backend that the type needs exists.
     BackendReady,
     /// TenantNetwork: its address ranges lie in no other of the tenant and in none of the cluster.
@@ -221,6 +227,14 @@ pub enum Reason {
     Denied,
     /// A grant is over for good.
     GrantOver,
+    /// A declared administrator is given no right: the name is not one of this tenant's.
+    AdministratorRefused,
+    /// By the operator's config the API server takes no tokens of this issuer, or under another prefix.
+    IssuerNotConfigured,
+    /// By the operator's config the API server asks for no second factor.
+    SecondFactorMissing,
+    /// A key that the operator's config names cannot be used.
+    KeyMissing,
 }
 
 macro_rules! words {

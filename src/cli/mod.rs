@@ -1,5 +1,7 @@
 //! The commands people type. Flags are also environment variables; exit codes are in [`exit`].
 
+mod application_id;
+mod authentication;
 mod check;
 mod connection;
 mod probe;
@@ -97,6 +99,10 @@ enum Command {
     Probe(probe::Probe),
     /// Scan an image for malware and record what was found, as the Jobs in cloudfarm-images do it
     Scan(scan::Scan),
+    /// Print the API server's AuthenticationConfiguration, by what Tenants say of how their people sign in
+    Authentication(authentication::Authentication),
+    /// Read an application ID and print the keyed hash by which its Tenant is found
+    ApplicationId(application_id::ApplicationId),
     /// Print a Secret with a fresh key that signs erasure certificates
     SigningKey,
 }
@@ -206,6 +212,8 @@ impl Cli {
             Command::Check(check) => Box::pin(check.run()).await,
             Command::Probe(probe) => Box::pin(probe.run()).await,
             Command::Scan(scan) => Box::pin(scan.run()).await,
+            Command::Authentication(authentication) => Box::pin(authentication.run()).await,
+            Command::ApplicationId(id) => id.run(),
             Command::SigningKey => signing_key::run(),
         }
     }

@@ -1,6 +1,7 @@
 //! What a cluster needs besides the CRDs: namespace, identities, roles, admission policies. Generated from here into
 //! `charts/cloudfarm/generated/`, so that there is no second copy by hand.
 
+pub mod authentication;
 mod images;
 mod objects;
 mod policies;

@@ -5,10 +5,12 @@
 
 mod faults;
 mod images;
+mod networks;
+mod people;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use k8s_openapi::jiff::SignedDuration;
@@ -16,6 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use faults::Faults;
 pub use images::Images;
+pub use networks::Networks;
+pub use people::Issuer;
 
 /// A config that passed every check.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +36,10 @@ pub struct Config {
     pub networks: Networks,
     pub guests: GuestTimes,
     pub images: Option<Images>,
+    /// What the API server is said to take tokens of; `None` if nobody says.
+    pub issuers: Option<Vec<Issuer>>,
+    /// File with the key under which application IDs are shown.
+    pub application_id_key: Option<PathBuf>,
 }
 
 /// When the operator looks at what guests start from.
@@ -39,18 +47,6 @@ pub struct Config {
 pub struct GuestTimes {
     /// Minutes between two looks at a VM's Secrets (1-1440): so late is a change of one noticed. Nobody may watch Secrets.
     pub reread_minutes: u16,
-}
-
-/// What no CRD tells about networks of the types Layer2 and VLAN.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Networks {
-    /// Do the nodes obey MultiNetworkPolicies? OVN-Kubernetes does with `enable-multi-networkpolicy`. The CRD alone filters
-    /// nothing.
-    pub multi_network_policy: bool,
-    /// The Linux bridge on every node, by physical network.
-    pub bridges: BTreeMap<String, String>,
-    /// Days for which nobody gets a VLAN id after its network is gone (1-365).
-    pub vlan_quarantine_days: u16,
 }
 
 /// Services of the platform that every tenant may reach.
@@ -211,10 +207,12 @@ struct Raw {
     #[serde(default)]
     metrics: RawSeries,
     #[serde(default)]
-    networks: RawNetworks,
+    networks: networks::RawNetworks,
     #[serde(default)]
     guests: RawGuestTimes,
     images: Option<images::RawImages>,
+    authentication: Option<people::RawAuthentication>,
+    application_id: Option<people::RawApplicationId>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -226,20 +224,6 @@ struct RawGuestTimes {
 impl Default for RawGuestTimes {
     fn default() -> Self {
         Self { reread_minutes: 30 }
-    }
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-struct RawNetworks {
-    multi_network_policy: String,
-    bridges: BTreeMap<String, String>,
-    vlan_quarantine_days: u16,
-}
-
-impl Default for RawNetworks {
-    fn default() -> Self {
-        Self { multi_network_policy: "Absent".into(), bridges: BTreeMap::new(), vlan_quarantine_days: 7 }
     }
 }
 
@@ -407,23 +391,13 @@ impl Raw {
                 writes_in_flight: faults.within("rates.writesInFlight", self.rates.writes_in_flight, 256),
             },
             metrics: Series { per_tenant: faults.within("metrics.perTenant", self.metrics.per_tenant, 10_000) },
-            networks: Networks {
-                multi_network_policy: faults.one_of(
-                    "networks.multiNetworkPolicy",
-                    self.networks.multi_network_policy,
-                    &["Enforced", "Absent"],
-                ) == "Enforced",
-                bridges: faults.bridges("networks.bridges", self.networks.bridges),
-                vlan_quarantine_days: faults.within(
-                    "networks.vlanQuarantineDays",
-                    self.networks.vlan_quarantine_days,
-                    365,
-                ),
-            },
+            networks: self.networks.check(&mut faults),
             guests: GuestTimes {
                 reread_minutes: faults.within("guests.rereadMinutes", self.guests.reread_minutes, 1440),
             },
             images: self.images.map(|images| images.check(&mut faults)),
+            issuers: self.authentication.map(|written| written.check(&mut faults)),
+            application_id_key: self.application_id.map(|written| written.check(&mut faults)),
             storage: Storage {
                 access_mode: faults.one_of(
                     "storage.accessMode",

@@ -30,6 +30,7 @@ use crate::cluster::applied::{Applied, Cause};
 use crate::cluster::object::Kind;
 use crate::cluster::status::StatusBook;
 use crate::cluster::write::WriteError;
+use crate::tenant::application_id::{Key, KeyError};
 use crate::tenant::guest::book::Book;
 
 /// Events are told to people on the side; a slow API server must not hold up a pass for them.
@@ -58,6 +59,8 @@ pub struct Context {
     pub places: PlaceStore,
     pub images: ImageStore,
     pub doors: DoorStore,
+    /// The key under which application IDs are shown, if the config names one.
+    pub application_id_key: Option<Result<Key, KeyError>>,
 }
 
 /// Statuses that carry conditions.

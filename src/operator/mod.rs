@@ -33,6 +33,7 @@ use kube::{Client, Config as ClientConfig};
 
 use crate::cluster::Cluster;
 use crate::cluster::write::Writer;
+use crate::tenant::application_id::Key;
 use clock::Clock;
 use config::Config;
 use context::Context;
@@ -114,6 +115,7 @@ fn assemble(client: &Client, settings: &Settings, metrics: Arc<Metrics>) -> (Arc
         places: places::PlaceStore::default(),
         images: images::ImageStore::default(),
         doors: doors::DoorStore::default(),
+        application_id_key: settings.config.application_id_key.as_deref().map(Key::read),
     };
     let writers = Writers {
         tenants: tenants_writer,

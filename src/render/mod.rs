@@ -32,6 +32,8 @@ use crate::network::vlan::{Lasting, Sight};
 use crate::operator::config::Config;
 use crate::retention::ending::TenantState;
 use crate::retention::observe::{RetentionSnapshot, declaration};
+use crate::tenant::administrators;
+use crate::tenant::application_id::Known;
 use crate::tenant::guest::look::Guests;
 use crate::tenant::guest::{Guest, by_declaration};
 use crate::tenant::observe::{Neighbours, NetworkFact, RetentionFact, TenantSnapshot, name_resolution};
@@ -221,6 +223,9 @@ impl World {
             }),
             retention_name: chosen,
             guests: Guests { by_vm: by_declaration(tenant, config), ..Guests::default() },
+            rival: administrators::rival(tenant, self.tenants.values()),
+            // A key is the operator's alone, and so is what it makes.
+            application_id: Known::default(),
             observed: BTreeMap::new(),
             // Only a cluster knows.
             places: Arc::default(),

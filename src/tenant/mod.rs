@@ -1,5 +1,7 @@
 //! `Tenant`: from a declaration to namespaces, quota, walls, roles and VMs.
 
+pub mod administrators;
+pub mod application_id;
 mod conditions;
 pub mod declared;
 pub mod desired;

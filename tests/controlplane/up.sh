@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# up.sh DIR [--crds "SET..."|none] [--owner PID] [--node ADDRESS]
+# up.sh DIR [--crds "SET..."|none] [--owner PID] [--node ADDRESS] [--authentication FILE]
 #
 # A real Kubernetes 1.37 control plane on loopback under DIR: etcd, kube-apiserver, kube-controller-manager,
 # kube-scheduler, and kwok in the place of kubelets (pods "run", Jobs complete, PVCs bind).
@@ -10,6 +10,7 @@
 # plane and removes its data. CLOUDFARM_CRDS and CLOUDFARM_OWNER_PID do as the options do.
 # With --node there is no kwok, no node and no class of storage: a real kubelet at ADDRESS follows (tests/node/). The API
 # server listens there, too, and the Service `kubernetes` leads to it.
+# With --authentication the API server takes tokens by that AuthenticationConfiguration, a copy of which stays in DIR.
 # A new DIR begins as a copy of a plane that was started before, kept in the cache, with the CRDs in place; that makes
 # a start 3 times faster, and planes of one machine share their certificates. CLOUDFARM_SEED=none begins with nothing.
 set -euo pipefail
@@ -18,12 +19,13 @@ source "$here/lib.sh"
 umask 077 # keys
 mkdir -p "${1:?usage: up.sh DIR [--crds SETS] [--owner PID]}"
 dir=$(cd "$1" && pwd -P); shift
-crds=${CLOUDFARM_CRDS:-$all_sets} owner=${CLOUDFARM_OWNER_PID:-} node=
+crds=${CLOUDFARM_CRDS:-$all_sets} owner=${CLOUDFARM_OWNER_PID:-} node= authentication=
 while [ $# -gt 0 ]; do
   case $1 in
     --crds) crds=${2:?--crds needs sets or none}; shift 2 ;;
     --owner|--owner-pid) owner=${2:?--owner needs a process id}; shift 2 ;;
     --node) node=${2:?--node needs an address of this machine}; shift 2 ;;
+    --authentication) authentication=${2:?--authentication needs a file}; shift 2 ;;
     *) echo "unknown option $1" >&2; exit 2 ;;
   esac
 done
@@ -125,7 +127,10 @@ wait_for etcd curl -sf --max-time 1 "$etcd_url/health"
 # The Service `kubernetes` may not have an endpoint on loopback.
 if [ -n "$node" ]; then reach=(--bind-address 0.0.0.0 --advertise-address "$node")
 else reach=(--bind-address 127.0.0.1 --advertise-address 127.0.0.1 --endpoint-reconciler-type none); fi
-start kube-apiserver "$dir/bin/kube-apiserver" --etcd-servers "$etcd_url" "${reach[@]}" --secure-port "$api" \
+[ -z "$authentication" ] || cp "$authentication" "$dir/authentication.yaml"
+tokens=()
+[ ! -e "$dir/authentication.yaml" ] || tokens=(--authentication-config "$dir/authentication.yaml")
+start kube-apiserver "$dir/bin/kube-apiserver" --etcd-servers "$etcd_url" "${reach[@]}" --secure-port "$api" "${tokens[@]}" \
   --service-cluster-ip-range 10.96.0.0/16 --allow-privileged --shutdown-delay-duration 0s \
   --tls-cert-file "$pki/apiserver.crt" --tls-private-key-file "$pki/apiserver.key" --client-ca-file "$pki/ca.crt" \
   --authorization-mode Node,RBAC --enable-admission-plugins NodeRestriction,OwnerReferencesPermissionEnforcement \

@@ -18,6 +18,10 @@ impl Faults {
         if self.0.is_empty() { Ok(value) } else { Err(self.0) }
     }
 
+    pub fn fault(&mut self, told: String) {
+        self.0.push(told);
+    }
+
     pub fn addresses(&mut self, field: &str, values: &[String]) -> Vec<IpAddr> {
         self.parsed(field, values, "an IP address such as 192.0.2.53")
     }

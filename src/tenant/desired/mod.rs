@@ -39,6 +39,8 @@ pub use images::{ImageGate, Looked, Waits};
 pub use residency::Residency;
 pub use virtual_machine::halt;
 
+use super::administrators::UNCONTESTED;
+use super::application_id::Known;
 use super::declared::{Declared, DeclaredMachine, Invalid, declared};
 use super::guest;
 use super::observe::TenantSnapshot;
@@ -305,6 +307,11 @@ impl Plan {
         let looks = snapshot.guests.next.filter(|_| self.erasure.is_none());
         let backups = contract.backups.iter().filter_map(|course| course.next_change(snapshot.now));
         let images = contract.images.next_change();
-        end.into_iter().chain(looks).chain(backups).chain(images).min()
+        let unread = match &snapshot.application_id {
+            Known::Unread { again, .. } if self.erasure.is_none() => snapshot.now.checked_add(*again).ok(),
+            _ => None,
+        };
+        let contested = snapshot.rival.as_ref().and_then(|_| snapshot.now.checked_add(UNCONTESTED).ok());
+        end.into_iter().chain(looks).chain(backups).chain(images).chain(unread).chain(contested).min()
     }
 }
