@@ -52,8 +52,8 @@ impl Notices {
 
 /// The reader's language, as the terminal says.
 fn language() -> Locale {
-    let said = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().filter_map(|name| std::env::var(name).ok());
-    spoken(said.into_iter().find(|value| !value.is_empty()).as_deref())
+    let mut said = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().filter_map(|name| std::env::var(name).ok());
+    spoken(said.find(|value| !value.is_empty()).as_deref())
 }
 
 fn spoken(locale: Option<&str>) -> Locale {

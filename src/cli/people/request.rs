@@ -12,6 +12,7 @@ use super::time::zone;
 use super::{Common, Desk, Failure, Output, exit, grant, print, print_json, printable, refused, there_are, wrong};
 use crate::api::access_grant::{AccessGrant, AccessGrantSpec, Basis, Verb};
 use crate::api::home;
+use crate::api::tenant::Tenant;
 use crate::cluster::write::WriteError;
 use crate::foreign::virtual_machine::VirtualMachine;
 
@@ -125,6 +126,11 @@ impl Request {
 
     /// Consent to a VM that does not exist is worth nothing; who may not look is not kept from asking.
     async fn known(&self, desk: &Desk) -> Result<(), Failure> {
+        if let Seen::Missing = desk.reads.one::<Tenant>(None, &self.tenant).await? {
+            let all = desk.reads.all::<Tenant>(None).await?;
+            let names = all.items().iter().map(ResourceExt::name_any).collect();
+            return Err(wrong(&format!("Tenant {}: does not exist; {}", self.tenant, there_are(&self.tenant, names))));
+        }
         let namespace = home::customer_namespace(&self.tenant);
         let Seen::Here(Listed { items, .. }) = desk.reads.all::<VirtualMachine>(Some(&namespace)).await? else {
             return Ok(());

@@ -117,7 +117,7 @@ pub fn field(head: &str, text: &str) -> String {
 }
 
 /// Lines beside a word.
-pub fn indented(head: &str, margin: usize, lines: &[String]) -> String {
+fn indented(head: &str, margin: usize, lines: &[String]) -> String {
     let beside = |(number, line): (usize, &String)| {
         let head = if number == 0 { head } else { "" };
         format!("{head:<margin$}{line}").trim_end().to_owned() + "\n"

@@ -1,6 +1,7 @@
 //! `kubectl cloudfarm tenants`: one line for each customer.
 
 use clap::Args;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use serde::Serialize;
@@ -44,10 +45,10 @@ struct Row {
     vms_declared: i64,
     capacity_percent: Option<i64>,
     contract_end: Option<String>,
-    erased_not_before: Option<Timestamp>,
+    erased_not_before: Option<Time>,
     alarms: usize,
     first_reason: Option<String>,
-    created_at: Option<Timestamp>,
+    created_at: Option<Time>,
 }
 
 impl Tenants {
@@ -93,10 +94,10 @@ fn row(tenant: &Tenant) -> Row {
         vms_declared: i64::try_from(spec.virtual_machines.len()).unwrap_or(i64::MAX),
         capacity_percent: status.capacity.iter().map(|row| row.percent).max(),
         contract_end: spec.contract.end_date.clone(),
-        erased_not_before: status.purge_not_before.as_ref().map(|at| at.0),
+        erased_not_before: status.purge_not_before.clone(),
         alarms,
         first_reason: reason.map(str::to_owned),
-        created_at: tenant.metadata.creation_timestamp.as_ref().map(|at| at.0),
+        created_at: tenant.metadata.creation_timestamp.clone(),
     }
 }
 
@@ -122,7 +123,7 @@ fn table(rows: &[Row], now: Timestamp, paint: Paint) -> String {
             ),
             plain(ends(row, now)),
             cell(alarms, if row.alarms > 0 { Tone::Bad } else { Tone::Plain }),
-            plain(age(row.created_at, now)),
+            plain(age(row.created_at.as_ref().map(|at| at.0), now)),
         ]);
     }
     if table.is_empty() { "there is no Tenant\n".to_owned() } else { table.text(paint) }
@@ -136,8 +137,8 @@ fn ends(row: &Row, now: Timestamp) -> String {
         .ok()
         .and_then(|date| date.ends_at().ok())
         .is_some_and(|at| at <= now);
-    match row.erased_not_before.filter(|_| over) {
-        Some(at) => format!("erase {}", day(at)),
+    match row.erased_not_before.as_ref().filter(|_| over) {
+        Some(at) => format!("erase {}", day(at.0)),
         None => end.clone(),
     }
 }

@@ -61,7 +61,7 @@ fn title(tenant: &Tenant) -> String {
     let phase = status
         .and_then(|status| status.phase)
         .map_or_else(|| "not looked at yet".to_owned(), |phase| format!("{phase:?}"));
-    let ready = match conditions::status(status.map_or(&[], |status| &status.conditions), "Ready") {
+    let ready = match conditions::status(status.map_or(&[][..], |status| &status.conditions[..]), "Ready") {
         "True" => ", ready",
         "False" => ", NOT READY",
         _ => "",
