@@ -114,7 +114,7 @@ pub const RELEASED_AT: &str = "cloudfarm.dev/released-at";
 /// Field manager of what a purge run writes on a Retention.
 pub const PURGE_MANAGER: &str = "cloudfarm-purge";
 
-/// Field manager of what people write on a Retention by `kubectl cloudfarm retention`.
+/// Field manager of what people write by `kubectl cloudfarm`: on a Retention, on an AccessGrant.
 pub const PEOPLE_MANAGER: &str = "kubectl-cloudfarm";
 
 /// Field manager of what a Retention says on objects that others made: a hold, an approval, a halt.

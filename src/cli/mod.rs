@@ -4,6 +4,7 @@ mod application_id;
 mod authentication;
 mod check;
 mod connection;
+mod people;
 mod probe;
 mod restore;
 mod retention;
@@ -93,6 +94,8 @@ enum Command {
     Retention(retention::Retention),
     /// Bring a VM back from one of its backups by plan
     Restore(restore::Restore),
+    #[command(flatten)]
+    People(people::People),
     /// Ask the Multi-Tenancy Benchmark of one live tenant, and store nothing
     Check(check::Check),
     /// Send packets between the probe's pods, as those pods do it
@@ -209,6 +212,7 @@ impl Cli {
             Command::Verify(verify) => verify.run(),
             Command::Retention(retention) => Box::pin(retention.run()).await,
             Command::Restore(restore) => Box::pin(restore.run()).await,
+            Command::People(people) => Box::pin(people.run()).await,
             Command::Check(check) => Box::pin(check.run()).await,
             Command::Probe(probe) => Box::pin(probe.run()).await,
             Command::Scan(scan) => Box::pin(scan.run()).await,
@@ -352,12 +356,19 @@ fn yaml_documents(objects: &[serde_json::Value]) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// Who wrote a text may have hidden terminal commands in it.
+/// Who wrote a text may have hidden terminal commands in it, or marks that show its letters in another order.
 fn printable(text: &str) -> String {
+    let hides = |letter: char| letter.is_control() || REORDERS.contains(&letter);
     text.chars()
-        .flat_map(|letter| if letter.is_control() { letter.escape_default().collect() } else { vec![letter] })
+        .flat_map(|letter| if hides(letter) { letter.escape_default().collect() } else { vec![letter] })
         .collect()
 }
+
+/// Unicode's marks of direction, its separators of lines, and what takes no room at all.
+const REORDERS: [char; 17] = [
+    '\u{61c}', '\u{200b}', '\u{200e}', '\u{200f}', '\u{2028}', '\u{2029}', '\u{202a}', '\u{202b}', '\u{202c}',
+    '\u{202d}', '\u{202e}', '\u{2060}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}', '\u{feff}',
+];
 
 /// Prints to standard output; a reader that went away (`| head`) is no error.
 fn print(text: &str) -> Result<(), Failure> {
