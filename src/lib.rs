@@ -13,6 +13,7 @@
 //! 8. [`probe`] sends packets, to see whether the network plugin obeys the policies.
 //! 9. [`evidence`] is the proof that data is gone: signed certificates in a chain, checked without a cluster.
 //! 10. [`images`] is the gate before a VM's first start: scans of images, their results, and exceptions.
+//! 11. [`letters`] is what mails say, in both languages.
 #![forbid(unsafe_code)]
 
 pub mod api;
@@ -21,6 +22,7 @@ pub mod foreign;
 pub mod check;
 pub mod evidence;
 pub mod images;
+pub mod letters;
 pub mod network;
 pub mod probe;
 pub mod purge;
