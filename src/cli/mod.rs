@@ -7,6 +7,7 @@ mod restore;
 mod retention;
 mod scan;
 pub mod signing_key;
+mod status_page;
 mod verify;
 
 use std::fmt;
@@ -97,6 +98,8 @@ enum Command {
     Probe(probe::Probe),
     /// Scan an image for malware and record what was found, as the Jobs in cloudfarm-images do it
     Scan(scan::Scan),
+    /// Write published Notices as a page and an Atom feed for any web server
+    StatusPage(status_page::StatusPage),
     /// Print a Secret with a fresh key that signs erasure certificates
     SigningKey,
 }
@@ -206,6 +209,7 @@ impl Cli {
             Command::Check(check) => Box::pin(check.run()).await,
             Command::Probe(probe) => Box::pin(probe.run()).await,
             Command::Scan(scan) => Box::pin(scan.run()).await,
+            Command::StatusPage(page) => Box::pin(page.run()).await,
             Command::SigningKey => signing_key::run(),
         }
     }

@@ -24,12 +24,7 @@ pub fn sheet(door: &Door<'_>, locale: Locale) -> Words {
         blocks.extend(answer(door, locale));
     }
     if !door.state.over() && !asks {
-        blocks.push(say(pick(
-            locale,
-            "特権管理者は、アクセスをいつでも直ちに終了できます。AccessGrant の spec.revoked にお名前をご記入いただくか、お問い合わせ先までご連絡ください。",
-            "A privileged administrator can end the access at any time and at once: write your name into spec.revoked of the \
-AccessGrant, or tell us.",
-        )));
+        blocks.extend(end_it(door, locale));
     }
     Words { tone: if asks { Tone::Attention } else { Tone::Plain }, title: title.to_owned(), blocks }
 }
@@ -155,16 +150,16 @@ fn people(spec: &AccessGrantSpec, locale: Locale) -> Vec<(String, String)> {
     answered.chain(agreed).chain(revoked).collect()
 }
 
+/// What the reader types about this request.
+fn command(word: &str, door: &Door<'_>) -> Option<Block> {
+    typed(&["kubectl", "cloudfarm", word, door.tenant, door.grant])
+}
+
 fn answer(door: &Door<'_>, locale: Locale) -> Vec<Block> {
-    let namespace = format!("cf-{}", door.tenant);
-    let command = |tail: &[&str]| {
-        let words = ["kubectl", "cloudfarm", "approve", door.grant, "-n", &namespace];
-        typed(&[&words, tail].concat())
-    };
-    let (how, no, nothing) = pick(
+    let (yes, no, nothing) = pick(
         locale,
         (
-            "特権管理者の方は、内容をご確認のうえ、次のコマンドで承認してください。",
+            "特権管理者の方は、内容をご確認のうえ、承認される場合は次のコマンドを実行してください。",
             "承認されない場合は、次のコマンドでお断りください。",
             "ご回答がない場合、当社がアクセスすることはありません。このメールへの返信では承認になりません。お心当たりのない申請は、承認せずにお問い合わせください。",
         ),
@@ -175,12 +170,17 @@ fn answer(door: &Door<'_>, locale: Locale) -> Vec<Block> {
 approve it and ask us.",
         ),
     );
-    let mut blocks = vec![say(how)];
-    blocks.extend(command(&[]));
-    blocks.push(say(no));
-    blocks.extend(command(&["--deny"]));
-    blocks.push(say(nothing));
-    blocks
+    let approve = [Some(say(yes)), command("approve", door), Some(say(no)), command("deny", door), Some(say(nothing))];
+    approve.into_iter().flatten().collect()
+}
+
+fn end_it(door: &Door<'_>, locale: Locale) -> Vec<Block> {
+    let how = say(pick(
+        locale,
+        "特権管理者の方は、次のコマンドで、このアクセスをいつでも直ちに終了できます。",
+        "A privileged administrator can end it at any time and at once:",
+    ));
+    [Some(how), command("revoke", door)].into_iter().flatten().collect()
 }
 
 /// What may be done, for readers.

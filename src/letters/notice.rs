@@ -36,7 +36,7 @@ pub fn severity(severity: NoticeSeverity, locale: Locale) -> &'static str {
 /// The words of a notice.
 pub fn sheet(spec: &NoticeSpec, body: &Text, follow_up: bool, provider: &Provider<'_>, locale: Locale) -> Words {
     let subject = line(pick(locale, &spec.subject.ja, &spec.subject.en));
-    let again = if follow_up { pick(locale, "【続報】", "Follow-up: ") } else { "" };
+    let again = if follow_up { pick(locale, "【続報】", "Second notice: ") } else { "" };
     let mut blocks = vec![say(opening(spec.kind, follow_up, provider, locale)), facts(spec, &subject, locale)];
     blocks.extend(paragraphs(pick(locale, &body.ja, &body.en)).into_iter().map(Block::Paragraph));
     blocks.extend(closing(spec, locale).map(say));
