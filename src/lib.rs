@@ -13,6 +13,7 @@
 //! 8. [`probe`] sends packets, to see whether the network plugin obeys the policies.
 //! 9. [`evidence`] is the proof that data is gone: signed certificates in a chain, checked without a cluster.
 //! 10. [`images`] is the gate before a VM's first start: scans of images, their results, and exceptions.
+//! 11. [`letters`] is what mails say, in both languages; [`statuspage`] is the public part of it as a page and a feed.
 #![forbid(unsafe_code)]
 
 pub mod api;
@@ -22,10 +23,12 @@ pub mod access;
 pub mod check;
 pub mod evidence;
 pub mod images;
+pub mod letters;
 pub mod network;
 pub mod probe;
 pub mod purge;
 pub mod retention;
+pub mod statuspage;
 pub mod tenant;
 
 pub mod cluster;

@@ -10,6 +10,7 @@ mod restore;
 mod retention;
 mod scan;
 pub mod signing_key;
+mod status_page;
 mod verify;
 
 use std::fmt;
@@ -106,6 +107,8 @@ enum Command {
     Authentication(authentication::Authentication),
     /// Read an application ID and print the keyed hash by which its Tenant is found
     ApplicationId(application_id::ApplicationId),
+    /// Write published Notices as a page and an Atom feed for any web server
+    StatusPage(status_page::StatusPage),
     /// Print a Secret with a fresh key that signs erasure certificates
     SigningKey,
 }
@@ -218,6 +221,7 @@ impl Cli {
             Command::Scan(scan) => Box::pin(scan.run()).await,
             Command::Authentication(authentication) => Box::pin(authentication.run()).await,
             Command::ApplicationId(id) => id.run(),
+            Command::StatusPage(page) => Box::pin(page.run()).await,
             Command::SigningKey => signing_key::run(),
         }
     }
