@@ -14,7 +14,7 @@ demo: ## see it work: control plane, operator, examples/, a summary (CLUSTER=cur
 	@CLUSTER=$(CLUSTER) tests/demo.sh $(DEV)
 
 test: ## every test, on a clean checkout
-	@tests/controlplane/build.sh etcd kubernetes kwok kubevirt-servers charts helm-docs gitops node oracle >/dev/null
+	@tests/controlplane/build.sh etcd kubernetes kwok kubevirt-servers charts helm-docs gitops node oracle mailpit >/dev/null
 	@rm -rf target/rights
 	@CLOUDFARM_RIGHTS=$(CURDIR)/target/rights RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --locked --no-fail-fast
 

@@ -2,7 +2,7 @@
 //!
 //! A guided tour, in the direction in which data flows:
 //!
-//! 1. [`api`] is what people write: `Tenant`, `TenantNetwork`, `Retention`.
+//! 1. [`api`] is what people write: `Tenant`, `TenantNetwork`, `Retention`, `Notice`.
 //! 2. [`foreign`] is what our neighbours define, trimmed to the fields we set or read.
 //! 3. [`tenant`], [`network`] and [`retention`] hold the five steps of each kind:
 //!    `watch -> observe -> desired -> apply -> status`. `desired` and `status` are pure.
@@ -12,7 +12,8 @@
 //! 7. [`check`] judges one live tenant by the Multi-Tenancy Benchmark.
 //! 8. [`probe`] sends packets, to see whether the network plugin obeys the policies.
 //! 9. [`evidence`] is the proof that data is gone: signed certificates in a chain, checked without a cluster.
-//! 10. [`images`] is the gate before a VM's first start: scans of images, their results, and exceptions.
+//! 10. [`notice`] tells people by [`mail`], and keeps a record of it.
+//! 11. [`images`] is the gate before a VM's first start: scans of images, their results, and exceptions.
 #![forbid(unsafe_code)]
 
 pub mod api;
@@ -21,7 +22,9 @@ pub mod foreign;
 pub mod check;
 pub mod evidence;
 pub mod images;
+pub mod mail;
 pub mod network;
+pub mod notice;
 pub mod probe;
 pub mod purge;
 pub mod retention;

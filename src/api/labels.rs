@@ -95,6 +95,15 @@ pub const GUEST_DATA: &str = "cloudfarm.dev/guest-data";
 /// `network`, `notices` or `evidence`).
 pub const RECORD: &str = "cloudfarm.dev/record";
 
+/// Annotation on a record of mails: the Notice's name.
+pub const NOTICE: &str = "cloudfarm.dev/notice";
+
+/// Annotation on a record of mails: the Notice's uid.
+pub const NOTICE_UID: &str = "cloudfarm.dev/notice-uid";
+
+/// Annotation on a Notice that the operator made: what it is about, as JSON, from which the mail is written.
+pub const EVENT: &str = "cloudfarm.dev/event";
+
 /// Label on a Lease: it keeps a VLAN id.
 pub const VLAN: &str = "cloudfarm.dev/vlan";
 

@@ -6,6 +6,7 @@ pub mod applied;
 mod apply;
 #[cfg(test)]
 pub(crate) mod asked;
+pub mod deliveries;
 mod desired;
 mod digest;
 pub mod erase;

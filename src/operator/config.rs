@@ -5,6 +5,7 @@
 
 mod faults;
 mod images;
+mod mail;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -14,8 +15,10 @@ use ipnet::IpNet;
 use k8s_openapi::jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
+pub use faults::ConfigError;
 use faults::Faults;
 pub use images::Images;
+pub use mail::{Encryption, Mail};
 
 /// A config that passed every check.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +35,7 @@ pub struct Config {
     pub networks: Networks,
     pub guests: GuestTimes,
     pub images: Option<Images>,
+    pub mail: Option<Mail>,
 }
 
 /// When the operator looks at what guests start from.
@@ -161,14 +165,6 @@ pub struct Series {
     pub per_tenant: u16,
 }
 
-/// Everything that is wrong with a config file.
-#[derive(Debug, thiserror::Error)]
-#[error("operator config {file}: {}", faults.join("; "))]
-pub struct ConfigError {
-    pub file: String,
-    pub faults: Vec<String>,
-}
-
 impl Config {
     /// Reads and checks a file.
     ///
@@ -215,6 +211,7 @@ struct Raw {
     #[serde(default)]
     guests: RawGuestTimes,
     images: Option<images::RawImages>,
+    mail: Option<mail::RawMail>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -424,6 +421,7 @@ impl Raw {
                 reread_minutes: faults.within("guests.rereadMinutes", self.guests.reread_minutes, 1440),
             },
             images: self.images.map(|images| images.check(&mut faults)),
+            mail: self.mail.and_then(|mail| mail.check(&mut faults)),
             storage: Storage {
                 access_mode: faults.one_of(
                     "storage.accessMode",

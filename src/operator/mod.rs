@@ -3,7 +3,7 @@
 //! ```text
 //! run -> watches (from the start, also on standby)
 //!     -> server  (/healthz /readyz /metrics)
-//!     -> lease   -> three controllers, each a queue of references fed by the triggers
+//!     -> lease   -> controllers, each a queue of references fed by the triggers
 //! ```
 
 pub mod clock;
@@ -94,13 +94,13 @@ pub async fn run(client: Client, settings: Settings, shutdown: impl Future<Outpu
 }
 
 fn assemble(client: &Client, settings: &Settings, metrics: Arc<Metrics>) -> (Arc<Context>, Writers) {
-    let ((tenants, tenants_writer), (networks, networks_writer), (retentions, retentions_writer)) =
-        (reflector::store(), reflector::store(), reflector::store());
+    let ((tenants, tenants_writer), (networks, networks_writer)) = (reflector::store(), reflector::store());
+    let ((retentions, retentions_writer), (notices, notices_writer)) = (reflector::store(), reflector::store());
     let writer = Writer::new(client.clone(), settings.config.rates.writes_in_flight, metrics.clone());
     let reporter = Reporter { controller: "cloudfarm".into(), instance: Some(settings.identity.clone()) };
     let context = Context {
         cluster: Cluster::new(writer),
-        stores: Arc::new(Stores::new(tenants, networks, retentions)),
+        stores: Arc::new(Stores::new(tenants, networks, retentions, notices)),
         triggers: triggers::Triggers::default(),
         config: Arc::new(settings.config.clone()),
         clock: settings.clock.clone(),
@@ -112,8 +112,15 @@ fn assemble(client: &Client, settings: &Settings, metrics: Arc<Metrics>) -> (Arc
         guests: crate::tenant::guest::book::Book::default(),
         places: places::PlaceStore::default(),
         images: images::ImageStore::default(),
+        notices: crate::notice::Book::default(),
+        post: settings.config.mail.clone().map(crate::mail::Post::new),
     };
-    let writers = Writers { tenants: tenants_writer, networks: networks_writer, retentions: retentions_writer };
+    let writers = Writers {
+        tenants: tenants_writer,
+        networks: networks_writer,
+        retentions: retentions_writer,
+        notices: notices_writer,
+    };
     (Arc::new(context), writers)
 }
 

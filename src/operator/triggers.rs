@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::stores::{Guarded, Stores};
 use crate::api::home;
+use crate::api::notice::Notice;
 use crate::api::retention::Retention;
 use crate::api::tenant::Tenant;
 use crate::api::tenant_network::TenantNetwork;
@@ -21,19 +22,21 @@ use crate::cluster::object::{Kind, Observation};
 use crate::network::observe::lease_of;
 use crate::network::vlan::is_attachment;
 
-/// Senders to the three controllers.
+/// Senders to the controllers.
 #[derive(Default)]
 pub struct Triggers {
     tenants: Queue<Tenant>,
     networks: Queue<TenantNetwork>,
     retentions: Queue<Retention>,
+    notices: Queue<Notice>,
 }
 
-/// Receivers of the three controllers.
+/// Receivers of the controllers.
 pub struct Queues {
     pub tenants: UnboundedReceiver<ObjectRef<Guarded<Tenant>>>,
     pub networks: UnboundedReceiver<ObjectRef<Guarded<TenantNetwork>>>,
     pub retentions: UnboundedReceiver<ObjectRef<Guarded<Retention>>>,
+    pub notices: UnboundedReceiver<ObjectRef<Guarded<Notice>>>,
 }
 
 struct Queue<K: kube::Resource<DynamicType = ()> + 'static>(Mutex<Open<K>>);
@@ -108,12 +111,17 @@ pub struct Backlog {
 pub const TENANT: &str = "tenant";
 pub const NETWORK: &str = "network";
 pub const RETENTION: &str = "retention";
+pub const NOTICE: &str = "notice";
 
 impl Triggers {
     /// Opens the queues with every declaration in them: the first look after taking the lead.
     pub fn open(&self, stores: &Stores) -> Queues {
-        let queues =
-            Queues { tenants: self.tenants.open(), networks: self.networks.open(), retentions: self.retentions.open() };
+        let queues = Queues {
+            tenants: self.tenants.open(),
+            networks: self.networks.open(),
+            retentions: self.retentions.open(),
+            notices: self.notices.open(),
+        };
         self.everything(stores);
         queues
     }
@@ -123,9 +131,10 @@ impl Triggers {
         self.tenants.close();
         self.networks.close();
         self.retentions.close();
+        self.notices.close();
     }
 
-    /// What waits for one of [`TENANT`], [`NETWORK`], [`RETENTION`]. What is tried again later waits only when its time
+    /// What waits for one of [`TENANT`], [`NETWORK`], [`RETENTION`], [`NOTICE`]. What is tried again later waits only when its time
     /// has come.
     #[must_use]
     pub fn backlog(&self, controller: &str) -> Backlog {
@@ -141,6 +150,7 @@ impl Triggers {
         match controller {
             TENANT => &self.tenants,
             NETWORK => &self.networks,
+            NOTICE => &self.notices,
             _ => &self.retentions,
         }
     }
@@ -150,6 +160,7 @@ impl Triggers {
         self.tenants.send(stores.tenants.all());
         self.networks.send(stores.networks.all());
         self.retentions.send(stores.retentions.all());
+        self.notices.send(stores.notices.all());
     }
 
     /// Every Tenant: instance types changed.
@@ -180,6 +191,17 @@ impl Triggers {
     /// One Retention.
     pub fn retention(&self, reference: ObjectRef<Guarded<Retention>>) {
         self.retentions.send([reference]);
+    }
+
+    /// One Notice.
+    pub fn notice(&self, reference: ObjectRef<Guarded<Notice>>) {
+        self.notices.send([reference]);
+    }
+
+    /// The Notices that a tenant's people may be told by: its own, and those that people wrote.
+    pub fn notices_about(&self, stores: &Stores, tenant: &str) {
+        self.notices.send(stores.notices.references_of(tenant));
+        self.notices.send(stores.notices.references_of(""));
     }
 
     /// All Retentions of a tenant.

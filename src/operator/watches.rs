@@ -32,6 +32,7 @@ use super::context::Context;
 use super::stores::{Declared, Guarded, OfTenant};
 use super::{images, places};
 use crate::api::labels;
+use crate::api::notice::Notice;
 use crate::api::retention::Retention;
 use crate::api::tenant::Tenant;
 use crate::api::tenant_network::TenantNetwork;
@@ -46,6 +47,7 @@ pub struct Writers {
     pub tenants: StoreWriter<Guarded<Tenant>>,
     pub networks: StoreWriter<Guarded<TenantNetwork>>,
     pub retentions: StoreWriter<Guarded<Retention>>,
+    pub notices: StoreWriter<Guarded<Notice>>,
 }
 
 /// Starts every watch.
@@ -57,7 +59,7 @@ pub fn start(client: &Client, context: &Arc<Context>, writers: Writers) -> JoinS
         writers.tenants,
         |context| &context.stores.tenants,
         on_tenant,
-        nobody_else,
+        on_tenant_gone,
     ));
     tasks.spawn(declared(
         client.clone(),
@@ -74,6 +76,14 @@ pub fn start(client: &Client, context: &Arc<Context>, writers: Writers) -> JoinS
         |context| &context.stores.retentions,
         on_retention,
         nobody_else,
+    ));
+    tasks.spawn(declared(
+        client.clone(),
+        context.clone(),
+        writers.notices,
+        |context| &context.stores.notices,
+        |context, notice| context.triggers.notice(ObjectRef::from_obj(notice)),
+        |context, notice| context.notices.forget(notice.meta().uid.as_deref().unwrap_or_default()),
     ));
     tasks.spawn(managed::<Namespace>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<ResourceQuota>(Api::all(client.clone()), context.clone()));
@@ -152,6 +162,14 @@ where
 // A Tenant's list of VMs decides what its networks attach, and its dates what its Retention does.
 fn on_tenant(context: &Context, tenant: &Guarded<Tenant>) {
     context.triggers.home(&context.stores, &tenant.tenant());
+    if tenant.0.as_ref().is_ok_and(|tenant| context.notices.other_people(tenant)) {
+        context.triggers.notices_about(&context.stores, &tenant.tenant());
+    }
+}
+
+// Nobody of it is told any more.
+fn on_tenant_gone(context: &Context, tenant: &Guarded<Tenant>) {
+    context.triggers.notices_about(&context.stores, &tenant.tenant());
 }
 
 // A network decides about the Tenant's VMs (what they are attached by, which resolvers they are told), and about its
