@@ -12,8 +12,9 @@
 //! 7. [`check`] judges one live tenant by the Multi-Tenancy Benchmark.
 //! 8. [`probe`] sends packets, to see whether the network plugin obeys the policies.
 //! 9. [`evidence`] is the proof that data is gone: signed certificates in a chain, checked without a cluster.
-//! 10. [`notice`] tells people by [`mail`], and keeps a record of it.
-//! 11. [`images`] is the gate before a VM's first start: scans of images, their results, and exceptions.
+//! 10. [`images`] is the gate before a VM's first start: scans of images, their results, and exceptions.
+//! 11. [`letters`] is what mails say, in both languages.
+//! 12. [`notice`] tells people by [`mail`], and keeps a record of it.
 #![forbid(unsafe_code)]
 
 pub mod api;
@@ -22,6 +23,7 @@ pub mod foreign;
 pub mod check;
 pub mod evidence;
 pub mod images;
+pub mod letters;
 pub mod mail;
 pub mod network;
 pub mod notice;
