@@ -13,6 +13,7 @@
 //! 8. [`probe`] sends packets, to see whether the network plugin obeys the policies.
 //! 9. [`evidence`] is the proof that data is gone: signed certificates in a chain, checked without a cluster.
 //! 10. [`images`] is the gate before a VM's first start: scans of images, their results, and exceptions.
+//! 11. [`sessions`] tells from the API server's audit log who entered customers' areas, and on which grant.
 #![forbid(unsafe_code)]
 
 pub mod api;
@@ -25,6 +26,7 @@ pub mod network;
 pub mod probe;
 pub mod purge;
 pub mod retention;
+pub mod sessions;
 pub mod tenant;
 
 pub mod cluster;
