@@ -44,11 +44,14 @@ impl Action {
                 let read = ["get", "list", "watch"].contains(&request.verb);
                 let of_snapshots = ["virtualmachinesnapshots", "virtualmachinesnapshotcontents", "volumesnapshots"]
                     .contains(&request.resource);
-                (read && of_snapshots && request.subresource.is_empty()).then(|| Self::with_data(request))
+                // As the door of a grant has it: what one was made of, and no watch.
+                let granted = request.resource == "virtualmachinesnapshots" && request.verb != "watch";
+                let verb = granted.then_some(Verb::SnapshotRead);
+                (read && of_snapshots && request.subresource.is_empty()).then(|| Self::about_data(request, verb))
             }
-            // An export hands a disk out: asking for one is as good as reading.
+            // An export hands a disk out: asking for one is as good as reading, and no grant allows that.
             "export.kubevirt.io" if request.resource == "virtualmachineexports" && request.subresource.is_empty() => {
-                Some(Self::with_data(request))
+                Some(Self::about_data(request, None))
             }
             _ => None,
         }
@@ -63,8 +66,7 @@ impl Action {
             ("virtualmachineinstances", "console") => Some(Verb::Console),
             ("virtualmachineinstances", "vnc") => Some(Verb::Vnc),
             ("virtualmachineinstances", "guestosinfo" | "userlist" | "filesystemlist") => Some(Verb::GuestInfo),
-            ("virtualmachines", "start" | "stop" | "restart")
-            | ("virtualmachineinstances", "pause" | "unpause" | "softreboot" | "reset") => Some(Verb::Power),
+            ("virtualmachines", "start" | "stop" | "restart") => Some(Verb::Power),
             _ => None,
         };
         let lasts = ["console", "vnc", "portforward", "usbredir", "vsock"].contains(&request.subresource);
@@ -72,10 +74,10 @@ impl Action {
         Some(Self { verb, lasts, of_a_vm, text: short(&text, LONGEST) })
     }
 
-    fn with_data(request: &Request) -> Self {
+    fn about_data(request: &Request, verb: Option<Verb>) -> Self {
         let text = format!("{} {} {}", request.verb, request.resource, request.name);
         let text = short(text.trim_end(), LONGEST);
-        Self { verb: Some(Verb::SnapshotRead), lasts: false, of_a_vm: false, text }
+        Self { verb, lasts: false, of_a_vm: false, text }
     }
 }
 
@@ -102,12 +104,14 @@ mod tests {
             ("get subresources.kubevirt.io virtualmachineinstances vnc", Some(Verb::Vnc), true),
             ("get subresources.kubevirt.io virtualmachineinstances userlist", Some(Verb::GuestInfo), false),
             ("update subresources.kubevirt.io virtualmachines restart", Some(Verb::Power), false),
-            ("update subresources.kubevirt.io virtualmachineinstances pause", Some(Verb::Power), false),
+            ("update subresources.kubevirt.io virtualmachineinstances pause", None, false),
             ("get subresources.kubevirt.io virtualmachineinstances portforward", None, true),
             ("get subresources.kubevirt.io virtualmachineinstances usbredir", None, true),
             ("update subresources.kubevirt.io virtualmachines memorydump", None, false),
             ("get snapshot.kubevirt.io virtualmachinesnapshots -", Some(Verb::SnapshotRead), false),
-            ("create export.kubevirt.io virtualmachineexports -", Some(Verb::SnapshotRead), false),
+            ("watch snapshot.kubevirt.io virtualmachinesnapshots -", None, false),
+            ("get snapshot.storage.k8s.io volumesnapshots -", None, false),
+            ("create export.kubevirt.io virtualmachineexports -", None, false),
         ] {
             let action = action(words).unwrap_or_else(|| panic!("{words}"));
             assert_eq!((action.verb, action.lasts), (verb, lasts), "{words}");

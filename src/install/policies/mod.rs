@@ -87,6 +87,7 @@ pub fn policies() -> Vec<Value> {
         reach::walls(),
         reach::customers(),
         sessions::records(),
+        sessions::kept(),
         sessions::on_grants(),
         storage::classes(),
         storage::sources(),

@@ -1,6 +1,6 @@
 //! What is written down of sessions: by whom, and that it only grows.
 
-use super::{Guard, is, is_operator, is_purge, label};
+use super::{Guard, is, is_controller, is_operator, is_purge, label};
 use crate::api::labels::{RECORD, TENANT};
 use crate::install::SESSIONS;
 use crate::sessions::record::ACCESS;
@@ -37,6 +37,18 @@ pub fn records() -> Guard {
         .unless(
             "object.?binaryData.orValue({}).size() == 0 && !object.?immutable.orValue(false)",
             format!("{what} + 'a record of access has entries of text, and more come: leave out binaryData and immutable'"),
+        )
+}
+
+/// They go when their period is over, by the purge, and with their namespace.
+pub fn kept() -> Guard {
+    Guard::on("cloudfarm-access-records-kept", &["DELETE"], "", &["configmaps"])
+        .in_namespaces_with(TENANT)
+        .when("derived", "request.namespace.startsWith('cfd-')")
+        .when("record", format!("{}.orValue('') == '{ACCESS}'", label("oldObject", RECORD)))
+        .unless(
+            format!("({}) || ({})", is_purge(), is_controller()),
+            "'ConfigMap ' + request.namespace + '/' + oldObject.metadata.name + ': a record of access goes by the purge alone, when spec.logRetention.access of the tenant is over'",
         )
 }
 
