@@ -94,7 +94,7 @@ impl Keeper {
             let written = again.is_empty();
             desk.put_back(again);
             self.figures.working(legible && written);
-            match (legible && written, found.more) {
+            match (legible && written, found.more && room > 0) {
                 (false, _) => sleep(LATER).await,
                 (true, true) => {}
                 (true, false) => sleep(BETWEEN).await,
@@ -153,8 +153,12 @@ impl Keeper {
         let grants = ApiResource::erase::<AccessGrant>(&());
         let grants: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &grants);
         let grants = answered(grants.list(&ListParams::default())).await?;
+        // One that cannot be read is no reason to take its people for strangers.
         let known = Known {
-            tenant: found.and_then(|tenant| tenant.try_parse().ok()),
+            tenant: found
+                .map(DynamicObject::try_parse)
+                .transpose()
+                .map_err(|error| WriteError::Unanswered(format!("Tenant {tenant}: {error}")))?,
             // One that cannot be read lets nobody in.
             grants: grants.into_iter().filter_map(|grant| grant.try_parse().ok()).collect(),
         };
