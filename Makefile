@@ -68,4 +68,5 @@ generate: ## crds/, their API reference, what the charts hold of them and of rol
 	@mkdir -p charts/cloudfarm/generated
 	@cargo run --quiet --locked -- manifests > charts/cloudfarm/generated/manifests.yaml
 	@cargo run --quiet --locked -- manifests --probe > charts/cloudfarm/generated/probe.yaml
+	@cargo run --quiet --locked -- manifests --sessions > charts/cloudfarm/generated/sessions.yaml
 	@$$(tests/controlplane/build.sh helm-docs)/helm-docs --log-level warning --chart-search-root charts/cloudfarm --template-files README.md.gotmpl

@@ -15,6 +15,7 @@
 //! 10. [`images`] is the gate before a VM's first start: scans of images, their results, and exceptions.
 //! 11. [`letters`] is what mails say, in both languages.
 //! 12. [`notice`] tells people by [`mail`], and keeps a record of it.
+//! 13. [`sessions`] tells from the API server's audit log who entered customers' areas, and on which grant.
 #![forbid(unsafe_code)]
 
 pub mod api;
@@ -30,6 +31,7 @@ pub mod notice;
 pub mod probe;
 pub mod purge;
 pub mod retention;
+pub mod sessions;
 pub mod tenant;
 
 pub mod cluster;

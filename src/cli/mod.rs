@@ -6,6 +6,7 @@ mod probe;
 mod restore;
 mod retention;
 mod scan;
+mod sessions;
 pub mod signing_key;
 mod verify;
 
@@ -97,6 +98,8 @@ enum Command {
     Probe(probe::Probe),
     /// Scan an image for malware and record what was found, as the Jobs in cloudfarm-images do it
     Scan(scan::Scan),
+    /// Write down who entered customers' areas, by the API server's audit log
+    Sessions(sessions::Sessions),
     /// Print a Secret with a fresh key that signs erasure certificates
     SigningKey,
 }
@@ -126,6 +129,9 @@ struct Manifests {
     /// Print what the probe of the network plugin needs besides its pods, instead
     #[arg(long, conflicts_with = "config")]
     probe: bool,
+    /// Print what the session log needs besides its pods, instead
+    #[arg(long, conflicts_with_all = ["config", "probe"])]
+    sessions: bool,
 }
 
 #[derive(Debug, Args)]
@@ -206,6 +212,7 @@ impl Cli {
             Command::Check(check) => Box::pin(check.run()).await,
             Command::Probe(probe) => Box::pin(probe.run()).await,
             Command::Scan(scan) => Box::pin(scan.run()).await,
+            Command::Sessions(sessions) => Box::pin(sessions.run()).await,
             Command::SigningKey => signing_key::run(),
         }
     }
@@ -230,6 +237,9 @@ impl Manifests {
     fn run(self) -> Result<(), Failure> {
         if self.probe {
             return print(&yaml_documents(&install::probe())?);
+        }
+        if self.sessions {
+            return print(&yaml_documents(&install::sessions())?);
         }
         let mut all = install::manifests();
         if let Some(file) = &self.config {

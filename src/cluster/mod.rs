@@ -20,6 +20,7 @@ pub mod people;
 pub mod probe;
 mod prune;
 pub mod scans;
+pub mod sessions;
 pub mod status;
 pub mod trial;
 pub mod write;

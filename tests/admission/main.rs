@@ -18,6 +18,7 @@ mod restores;
 mod retentions;
 mod rights;
 mod roles;
+mod sessions;
 mod tenants;
 mod uses;
 mod velero;

@@ -1,9 +1,10 @@
-//! Who may be given the purge's rights, and the operator's inside of tenants' namespaces.
+//! Who may be given the purge's rights, the operator's inside of tenants' namespaces, and those to keep records.
 
 use super::Guard;
 use crate::api::labels::TENANT;
-use crate::install::roles::{INSIDE, PURGE_ROLES};
+use crate::install::roles::{INSIDE, PURGE_ROLES, RECORDS};
 use crate::install::{NAMESPACE, OPERATOR_ACCOUNT, PURGE_ACCOUNT};
+use crate::sessions;
 
 /// The operator binds the purge's roles and holds none of their rights: without this it could bind them to itself.
 pub fn purge_roles() -> Guard {
@@ -43,5 +44,28 @@ pub fn inside() -> Guard {
     .unless(
         format!("object.?subjects.orValue([]).all(subject, subject.kind == 'ServiceAccount' && subject.name == '{OPERATOR_ACCOUNT}' && subject.?namespace.orValue('') == '{NAMESPACE}')"),
         format!("{what} + ' to somebody else than ServiceAccount {NAMESPACE}/{OPERATOR_ACCOUNT}: only the operator makes what guests start from'"),
+    )
+}
+
+/// Likewise: with it the operator could give away, or take, the ConfigMaps of any namespace.
+pub fn records() -> Guard {
+    let what = "request.resource.resource + ' ' + object.metadata.name + ' gives ' + object.roleRef.name";
+    let keepers = [(NAMESPACE, OPERATOR_ACCOUNT), (sessions::NAMESPACE, sessions::NAME)]
+        .map(|(namespace, account)| format!("'{namespace}/{account}'"))
+        .join(", ");
+    Guard::on(
+        "cloudfarm-records-bindings",
+        &["CREATE", "UPDATE"],
+        "rbac.authorization.k8s.io",
+        &["rolebindings", "clusterrolebindings"],
+    )
+    .when("role", format!("object.roleRef.kind == 'ClusterRole' && object.roleRef.name == '{RECORDS}'"))
+    .unless(
+        format!("request.resource.resource == 'rolebindings' && namespaceObject.metadata.?labels[?'{TENANT}'].hasValue() && request.namespace.startsWith('cfd-')"),
+        format!("{what} + ' outside of cfd-<tenant>: records lie there; bind it by a RoleBinding in cfd-<tenant>, in a namespace with the label {TENANT}'"),
+    )
+    .unless(
+        format!("object.?subjects.orValue([]).all(subject, subject.kind == 'ServiceAccount' && subject.?namespace.orValue('') + '/' + subject.name in [{keepers}])"),
+        format!("{what} + ' to somebody else than the ServiceAccounts {}: nobody else keeps records'", keepers.replace('\'', "")),
     )
 }

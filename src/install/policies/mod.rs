@@ -19,6 +19,7 @@ mod purge;
 mod reach;
 mod restores;
 mod retentions;
+mod sessions;
 mod storage;
 mod tenants;
 mod velero;
@@ -67,6 +68,7 @@ pub fn policies() -> Vec<Value> {
         purge::wall_deletion(),
         bindings::purge_roles(),
         bindings::inside(),
+        bindings::records(),
         exports::export(),
         guests::secrets(),
         images::results(),
@@ -84,6 +86,9 @@ pub fn policies() -> Vec<Value> {
         reach::objects(),
         reach::walls(),
         reach::customers(),
+        sessions::records(),
+        sessions::kept(),
+        sessions::on_grants(),
         storage::classes(),
         storage::sources(),
         velero::schedules(),

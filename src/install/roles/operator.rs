@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 
 use super::inside::inside;
-use super::{INSIDE, PURGE_ROLES, TENANT_ROLES, cluster_role, cluster_role_binding, role, role_binding, rule};
+use super::records::records;
+use super::{INSIDE, PURGE_ROLES, RECORDS, TENANT_ROLES, cluster_role, cluster_role_binding, role, role_binding, rule};
 use crate::install::{EVIDENCE_NAMESPACE, NAMESPACE, OPERATOR_ACCOUNT};
 
 /// `get` is for the one look after a create that was refused because something is there. `bind` lets it give roles
 /// whose rights it does not hold; to whom it may give the purge's is a policy.
 pub fn operator() -> Vec<Value> {
-    let bound: Vec<&str> = TENANT_ROLES.into_iter().chain(PURGE_ROLES).chain([INSIDE]).collect();
+    let bound: Vec<&str> = TENANT_ROLES.into_iter().chain(PURGE_ROLES).chain([INSIDE, RECORDS]).collect();
     let rules = [
         rule("cloudfarm.dev", &["tenants", "tenantnetworks"], &["list", "watch"]),
         rule("cloudfarm.dev", &["retentions"], &["get", "list", "watch", "create", "patch"]),
@@ -61,6 +62,7 @@ pub fn operator() -> Vec<Value> {
         cluster_role(OPERATOR_ACCOUNT, &rules),
         cluster_role_binding(OPERATOR_ACCOUNT),
         inside(),
+        records(),
         role(NAMESPACE, OPERATOR_ACCOUNT, &own_rules),
         role_binding(NAMESPACE, OPERATOR_ACCOUNT),
         role(EVIDENCE_NAMESPACE, OPERATOR_ACCOUNT, &evidence),
