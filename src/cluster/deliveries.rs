@@ -56,7 +56,10 @@ impl Writer {
         };
         let about = &found["metadata"]["annotations"][labels::NOTICE_UID];
         if found["metadata"]["labels"][labels::RECORD] != NOTICES || *about != place.notice_uid.as_str() {
-            return Err(WriteError::Refused(format!("ConfigMap {} is there and is no record of this notice", place.name)));
+            return Err(WriteError::Refused(format!(
+                "ConfigMap {} is there and is no record of this notice",
+                place.name
+            )));
         }
         Ok(Some((found["data"][KEY].as_str().unwrap_or_default().to_owned(), version(&found))))
     }

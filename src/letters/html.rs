@@ -2,8 +2,8 @@
 
 use askama::Template;
 
-use super::sheet::{Block, Sheet, Tone};
 use super::pick;
+use super::sheet::{Block, Sheet, Tone};
 
 #[derive(Template)]
 #[template(path = "letter.html")]

@@ -58,7 +58,8 @@ pub fn seal(
     if let Some(reply_to) = &mail.reply_to {
         builder = builder.reply_to(Mailbox::new(None, reply_to.clone()));
     }
-    let message = builder.multipart(MultiPart::alternative_plain_html(letter.text.clone(), letter.html.clone())).ok()?;
+    let message =
+        builder.multipart(MultiPart::alternative_plain_html(letter.text.clone(), letter.html.clone())).ok()?;
     Some(Sealed { envelope: message.envelope().clone(), bytes: message.formatted() })
 }
 

@@ -9,11 +9,11 @@
 
 use std::time::Duration;
 
+use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail as From, Rcpt, Rset};
 use lettre::transport::smtp::extension::ClientId;
-use lettre::transport::smtp::Error;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -220,7 +220,9 @@ fn judged(code: Option<u16>) -> Outcome {
 fn unreachable_for(error: &Error) -> Shut {
     let why = match error.status() {
         Some(code) => format!("it answers {}", u16::from(code)),
-        None if error.is_tls() => "TLS fails: its certificate does not fit, or the authority is not known (mail.caFile)".into(),
+        None if error.is_tls() => {
+            "TLS fails: its certificate does not fit, or the authority is not known (mail.caFile)".into()
+        }
         None if error.is_timeout() => "no answer in time".into(),
         None if error.is_client() => "it offers neither STARTTLS nor a login that is known".into(),
         None => "no connection, or it was cut".into(),

@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep};
 use super::book::{Line, Lines};
 use super::observe::NoticeSnapshot;
 use super::record::{Record, Summary, Wanted};
-use crate::api::tenant::{Administrator, NoticeKind, Tenant};
 use crate::api::home;
+use crate::api::tenant::{Administrator, NoticeKind, Tenant};
 use crate::cluster::deliveries::{Place, Version};
 use crate::cluster::write::WriteError;
 use crate::install::EVIDENCE_NAMESPACE;
@@ -71,9 +71,9 @@ pub async fn deliver(context: &Context, snapshot: &NoticeSnapshot) -> Delivered 
 
 fn has_work(snapshot: &NoticeSnapshot, tenant: &Tenant, lines: &Lines) -> bool {
     let people = people(snapshot, &snapshot.wanted(tenant));
-    lines.get(&tenant.name_any()).is_none_or(|line| {
-        line.people != people || line.next.is_some_and(|next| next <= snapshot.now)
-    })
+    lines
+        .get(&tenant.name_any())
+        .is_none_or(|line| line.people != people || line.next.is_some_and(|next| next <= snapshot.now))
 }
 
 fn people(snapshot: &NoticeSnapshot, wanted: &[(Wanted, &Administrator)]) -> u64 {
@@ -180,7 +180,8 @@ impl Errand<'_> {
         };
         let now = self.context.clock.now();
         record.plan(&people, &self.snapshot.content, now, named);
-        let due: Vec<usize> = (0..record.deliveries.len()).filter(|each| record.deliveries[*each].is_due(now)).collect();
+        let due: Vec<usize> =
+            (0..record.deliveries.len()).filter(|each| record.deliveries[*each].is_due(now)).collect();
         for each in &due {
             record.deliveries[*each].begin(now);
         }
@@ -276,7 +277,9 @@ impl Errand<'_> {
 
 fn read(text: &str) -> Result<Record, WriteError> {
     serde_json::from_str(text).map_err(|error| {
-        WriteError::Refused(format!("its record of mails cannot be read ({error}); without it nobody knows who was told"))
+        WriteError::Refused(format!(
+            "its record of mails cannot be read ({error}); without it nobody knows who was told"
+        ))
     })
 }
 

@@ -26,10 +26,28 @@ const NEWS_DAYS: i64 = 30;
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Event {
-    Capacity { resource: String, used: String, limit: String, percent: i64, threshold: i64, again: bool },
-    ErasureComing { days: i64, not_before: Timestamp },
-    Erased { completed_at: Timestamp, certificate: String },
-    Access { grant: String, spec: Box<AccessGrantSpec>, state: GrantState, expires_at: Option<Timestamp> },
+    Capacity {
+        resource: String,
+        used: String,
+        limit: String,
+        percent: i64,
+        threshold: i64,
+        again: bool,
+    },
+    ErasureComing {
+        days: i64,
+        not_before: Timestamp,
+    },
+    Erased {
+        completed_at: Timestamp,
+        certificate: String,
+    },
+    Access {
+        grant: String,
+        spec: Box<AccessGrantSpec>,
+        state: GrantState,
+        expires_at: Option<Timestamp>,
+    },
     /// How to sign in, to each privileged administrator once.
     Opening {},
 }
@@ -309,10 +327,8 @@ mod tests {
         let (name, uid) = ("t".repeat(30), "u".repeat(36));
         let mut grant = AccessGrant::new("g", AccessGrantSpec::default());
         grant.metadata.uid = Some(uid);
-        let status = crate::api::access_grant::AccessGrantStatus {
-            state: Some(GrantState::Requested),
-            ..Default::default()
-        };
+        let status =
+            crate::api::access_grant::AccessGrantStatus { state: Some(GrantState::Requested), ..Default::default() };
         grant.status = Some(status);
         let notice = access(&grant, &name, at(0)).unwrap();
         assert!(notice.name_any().len() <= 100);

@@ -151,7 +151,8 @@ impl NoticeSnapshot {
     /// An incident's deadline.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        let confirmed = self.notice.spec.confirmed_at.as_ref().filter(|_| self.notice.spec.kind == NoticeKind::Incident);
+        let confirmed =
+            self.notice.spec.confirmed_at.as_ref().filter(|_| self.notice.spec.kind == NoticeKind::Incident);
         confirmed.and_then(|at| at.0.checked_add(SignedDuration::from_hours(INCIDENT_HOURS)).ok())
     }
 

@@ -18,9 +18,7 @@ pub fn is_about(audience: Option<&Audience>, tenant: &Tenant) -> bool {
     let Some(audience) = audience else { return false };
     let labels = tenant.labels();
     let selected = audience.selector.iter().all(|(key, value)| labels.get(key) == Some(value));
-    audience.all
-        || audience.names.contains(&tenant.name_any())
-        || !audience.selector.is_empty() && selected
+    audience.all || audience.names.contains(&tenant.name_any()) || !audience.selector.is_empty() && selected
 }
 
 /// The people of a tenant who are written to, each address once. `privileged` asks for those alone who have that role.
@@ -93,7 +91,8 @@ mod tests {
 
         let mut tenant = Tenant::new("plum", crate::api::tenant::TenantSpec::default());
         tenant.labels_mut().insert("tier".into(), "gold".into());
-        let selector = |value: &str| Audience { selector: [("tier".into(), value.into())].into(), ..Audience::default() };
+        let selector =
+            |value: &str| Audience { selector: [("tier".into(), value.into())].into(), ..Audience::default() };
         assert!(is_about(Some(&selector("gold")), &tenant) && !is_about(Some(&selector("tin")), &tenant));
         assert!(is_about(Some(&Audience { names: vec!["plum".into()], ..Audience::default() }), &tenant));
         assert!(is_about(Some(&Audience { all: true, ..Audience::default() }), &tenant));

@@ -89,13 +89,7 @@ pub struct Summary {
 
 impl Record {
     /// Brings the record to who is wanted and what is told now. `message_id` names the mail of a person and a revision.
-    pub fn plan(
-        &mut self,
-        wanted: &[Wanted],
-        content: &str,
-        now: Timestamp,
-        message_id: impl Fn(&str, i64) -> String,
-    ) {
+    pub fn plan(&mut self, wanted: &[Wanted], content: &str, now: Timestamp, message_id: impl Fn(&str, i64) -> String) {
         if self.content != content {
             self.revision += 1;
             content.clone_into(&mut self.content);
@@ -262,7 +256,8 @@ mod tests {
         let mut record = Record::default();
         planned(&mut record, &["sato"], "a", 1);
         planned(&mut record, &["abe"], "a", 2);
-        let due: Vec<_> = record.deliveries.iter().filter(|each| each.is_due(at(2))).map(|each| &each.recipient).collect();
+        let due: Vec<_> =
+            record.deliveries.iter().filter(|each| each.is_due(at(2))).map(|each| &each.recipient).collect();
         assert_eq!(due, ["abe"]);
         planned(&mut record, &["abe", "sato"], "a", 3);
         assert!(record.deliveries.iter().all(|each| each.is_due(at(3)) && each.withdrawn_at.is_none()));

@@ -71,11 +71,8 @@ fn published(snapshot: &NoticeSnapshot) -> bool {
 }
 
 fn count(status: &mut NoticeStatus, total: &Summary) {
-    status.counts = Some(Counts {
-        recipients: total.recipients.into(),
-        sent: total.sent.into(),
-        failed: total.failed.into(),
-    });
+    status.counts =
+        Some(Counts { recipients: total.recipients.into(), sent: total.sent.into(), failed: total.failed.into() });
     // When the first mail went out is never moved.
     status.first_sent_at = status.first_sent_at.clone().or_else(|| total.first.map(Time));
     status.last_sent_at = status.last_sent_at.clone().max(total.last.map(Time));
@@ -108,7 +105,8 @@ fn deadline_met(snapshot: &NoticeSnapshot, delivered: &Delivered, previous: &Not
 }
 
 fn phase(snapshot: &NoticeSnapshot, status: &NoticeStatus) -> Option<NoticePhase> {
-    let window = snapshot.notice.spec.window.as_ref().filter(|_| snapshot.notice.spec.kind == NoticeKind::Maintenance)?;
+    let window =
+        snapshot.notice.spec.window.as_ref().filter(|_| snapshot.notice.spec.kind == NoticeKind::Maintenance)?;
     let announced = announced(status).is_some();
     Some(match snapshot.now {
         now if now >= window.end.0 => NoticePhase::Done,
@@ -133,7 +131,10 @@ fn told(snapshot: &NoticeSnapshot, delivered: &Delivered, status: &NoticeStatus)
             true => Verdict::good(ConditionType::NoticesDelivered, format!("{} mails are delivered", counts.sent)),
             false => bad(
                 Reason::NoticeOver,
-                format!("{} of {} people were told before it was over; nobody is told any more", counts.sent, counts.recipients),
+                format!(
+                    "{} of {} people were told before it was over; nobody is told any more",
+                    counts.sent, counts.recipients
+                ),
             ),
         };
     }
@@ -144,7 +145,8 @@ fn told(snapshot: &NoticeSnapshot, delivered: &Delivered, status: &NoticeStatus)
     }
     if !snapshot.missing.is_empty() {
         let names: Vec<&str> = snapshot.missing.iter().map(String::as_str).take(10).collect();
-        let message = format!("spec.tenants.names has tenants that do not exist: {}; the others are told", names.join(", "));
+        let message =
+            format!("spec.tenants.names has tenants that do not exist: {}; the others are told", names.join(", "));
         return bad(Reason::TenantNotFound, message);
     }
     if snapshot.tenants.is_empty() {
@@ -167,7 +169,8 @@ fn told(snapshot: &NoticeSnapshot, delivered: &Delivered, status: &NoticeStatus)
         return bad(Reason::ApiError, message);
     }
     if counts.failed > 0 {
-        let of = if delivered.failing.is_empty() { String::new() } else { format!(" of {}", delivered.failing.join(", ")) };
+        let of =
+            if delivered.failing.is_empty() { String::new() } else { format!(" of {}", delivered.failing.join(", ")) };
         let message = format!(
             "{} people{of} cannot be reached: their mail server refuses for good, or took nothing for a day; the records in cfd-<tenant> say which, correct spec.administrators of the Tenant",
             counts.failed
@@ -274,9 +277,8 @@ mod tests {
     #[test]
     fn the_four_hours_are_judged_once_and_for_good() {
         let hours = 3600;
-        let judged = |now: i64, before, delivered: &Delivered| {
-            status(&incident(now * hours, before), delivered).deadline_met
-        };
+        let judged =
+            |now: i64, before, delivered: &Delivered| status(&incident(now * hours, before), delivered).deadline_met;
         assert_eq!(judged(1, None, &summary(1, true, false)), None);
         assert_eq!(judged(3, None, &summary(2, false, false)), Some(true));
         assert_eq!(judged(3, Some(true), &summary(2, true, false)), None, "somebody new, in time");

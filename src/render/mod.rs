@@ -16,6 +16,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use serde_json::Value;
 
+use crate::api::notice::Notice;
 use crate::api::quantity::Quantity;
 use crate::api::retention::{Retention, RetentionSpec};
 use crate::api::tenant::Tenant;
@@ -128,6 +129,8 @@ impl World {
                 retention.metadata.uid = Some(NO_UID.into());
                 self.retentions.insert(retention.name_any(), retention);
             }
+            // Who is told, and what, is decided while the operator runs.
+            "Notice" => drop(serde_json::from_value::<Notice>(value)?),
             "VirtualMachineClusterInstancetype" => {
                 let instancetype: VirtualMachineClusterInstancetype = serde_json::from_value(value)?;
                 let size = instancetype.size();

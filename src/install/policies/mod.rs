@@ -13,6 +13,7 @@ mod images;
 mod machines;
 mod namespaces;
 mod nodes;
+mod notices;
 mod pods;
 mod program;
 mod purge;
@@ -55,6 +56,10 @@ pub fn policies() -> Vec<Value> {
         namespaces::approval(),
         namespaces::hold_release(),
         nodes::labels(),
+        notices::kinds(),
+        notices::confirmation(),
+        notices::status(),
+        notices::records(),
         restores::restore(),
         retentions::deletion(),
         retentions::by_operator(),

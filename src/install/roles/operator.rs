@@ -14,7 +14,13 @@ pub fn operator() -> Vec<Value> {
     let rules = [
         rule("cloudfarm.dev", &["tenants", "tenantnetworks"], &["list", "watch"]),
         rule("cloudfarm.dev", &["retentions"], &["get", "list", "watch", "create", "patch"]),
-        rule("cloudfarm.dev", &["tenants/status", "tenantnetworks/status", "retentions/status"], &["patch"]),
+        // It makes some, and changes none.
+        rule("cloudfarm.dev", &["notices"], &["list", "watch", "create"]),
+        rule(
+            "cloudfarm.dev",
+            &["tenants/status", "tenantnetworks/status", "retentions/status", "notices/status"],
+            &["patch"],
+        ),
         rule("", &["namespaces", "resourcequotas", "limitranges"], &["get", "list", "watch", "create", "patch"]),
         rule("networking.k8s.io", &["networkpolicies"], &["get", "list", "watch", "create", "patch", "delete"]),
         rule("rbac.authorization.k8s.io", &["rolebindings"], &["get", "list", "watch", "create", "patch", "delete"]),
@@ -54,6 +60,8 @@ pub fn operator() -> Vec<Value> {
     let own_rules = [
         // Its own, and one for each VLAN id.
         rule("coordination.k8s.io", &["leases"], &["get", "list", "watch", "create", "update", "patch"]),
+        // Texts of notices (spec.bodyRef).
+        rule("", &["configmaps"], &["get"]),
         rule("batch", &["cronjobs"], &["get", "list", "watch", "create", "patch", "delete"]),
     ];
     // Plans and certificates are made here, and filled by the purge.

@@ -110,7 +110,8 @@ impl RawMail {
         };
         let loopback = host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
         if encryption == Encryption::Loopback && !loopback {
-            faults.say(format!("mail.tls: None is for a loopback address such as 127.0.0.1 alone, and host is {host:?}"));
+            faults
+                .say(format!("mail.tls: None is for a loopback address such as 127.0.0.1 alone, and host is {host:?}"));
         }
         let credentials = match (self.username_file, self.password_file) {
             (Some(username_file), Some(password_file)) => Some(Credentials { username_file, password_file }),
