@@ -152,7 +152,7 @@ fn place(snapshot: &NoticeSnapshot, tenant: &Tenant) -> Place {
         home::derived_namespace(&tenant)
     };
     let uid: String = snapshot.uid.chars().take(8).collect();
-    let name = format!("notice-{notice}-{uid}");
+    let name = if snapshot.is_own() { format!("notice-{notice}") } else { format!("notice-{notice}-{uid}") };
     Place { namespace, name, tenant, notice, notice_uid: snapshot.uid.clone() }
 }
 

@@ -30,6 +30,8 @@ const INCIDENT_HOURS: i64 = 4;
 #[derive(Clone, Debug)]
 pub struct NoticeSnapshot {
     pub notice: Notice,
+    /// By what its mails and records know it: its uid. What the operator makes says in its name what it is about, and is the
+    /// same when it is made again.
     pub uid: String,
     pub event: Option<Event>,
     pub body: Result<Text, NoText>,
@@ -48,8 +50,9 @@ pub struct NoticeSnapshot {
 /// Gathers the snapshot.
 pub async fn observe(context: &Context, notice: Notice) -> NoticeSnapshot {
     let now = context.clock.now();
+    let own = notice.annotations().contains_key(labels::EVENT);
     let mut snapshot = NoticeSnapshot {
-        uid: notice.uid().unwrap_or_default(),
+        uid: if own { notice.name_any() } else { notice.uid().unwrap_or_default() },
         event: Event::of(&notice),
         body: Ok(Text::default()),
         tenants: Vec::new(),

@@ -83,7 +83,10 @@ pub fn start(client: &Client, context: &Arc<Context>, writers: Writers) -> JoinS
         writers.notices,
         |context| &context.stores.notices,
         |context, notice| context.triggers.notice(ObjectRef::from_obj(notice)),
-        |context, notice| context.notices.forget(notice.meta().uid.as_deref().unwrap_or_default()),
+        |context, notice| {
+            context.notices.forget(notice.meta().uid.as_deref().unwrap_or_default());
+            context.notices.forget(&notice.name_any());
+        },
     ));
     tasks.spawn(managed::<Namespace>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<ResourceQuota>(Api::all(client.clone()), context.clone()));
