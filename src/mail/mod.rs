@@ -7,4 +7,4 @@ mod message;
 mod post;
 
 pub use message::{Sealed, message_id, seal};
-pub use post::{Outcome, Post};
+pub use post::{Outcome, Post, Shut};

@@ -12,7 +12,7 @@ use std::time::Duration;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters};
-use lettre::transport::smtp::commands::{Data, Mail as From, Rcpt, Rset};
+use lettre::transport::smtp::commands::{Data, Mail as Sender, Rcpt, Rset};
 use lettre::transport::smtp::extension::ClientId;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -179,7 +179,7 @@ impl Post {
 
 /// Sends one mail; tells, too, whether the connection may be used again.
 async fn hand_over(connection: &mut AsyncSmtpConnection, sealed: &Sealed) -> (Outcome, bool) {
-    let sender = From::new(sealed.envelope.from().cloned(), Vec::new());
+    let sender = Sender::new(sealed.envelope.from().cloned(), Vec::new());
     match said(connection.command(sender)).await {
         Ok(()) => {}
         // A server that has had enough of this connection is not shut.

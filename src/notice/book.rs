@@ -83,7 +83,7 @@ impl Book {
         let mut hasher = DefaultHasher::new();
         for person in &tenant.spec.administrators {
             let notify = person.notify.as_ref().map(|kinds| kinds.iter().map(|kind| *kind as u8).collect::<Vec<_>>());
-            (&person.username, &person.email, person.role, notify, person.disabled).hash(&mut hasher);
+            (&person.username, &person.email, person.role as u8, notify, person.disabled).hash(&mut hasher);
         }
         tenant.labels().hash(&mut hasher);
         let now = hasher.finish();

@@ -5,9 +5,11 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
+use lettre::Address;
 use tokio::time::{Instant, sleep};
 
 use super::book::{Line, Lines};
@@ -57,13 +59,16 @@ pub async fn deliver(context: &Context, snapshot: &NoticeSnapshot) -> Delivered 
     let todo: Vec<&Tenant> = snapshot.tenants().filter(|tenant| has_work(snapshot, tenant, &lines)).collect();
     let (until, parallel) = (Instant::now() + BUDGET, usize::from(post.mail().connections) * 2);
     let goes_on = || Instant::now() < until && context.notices.rests(context.clock.now()).is_none();
-    let done = stream::iter(todo)
-        .take_while(|_| std::future::ready(goes_on()))
-        .map(|tenant| async { (tenant.name_any(), one(context, snapshot, post, tenant).await) })
-        .buffer_unordered(parallel)
-        .collect::<Vec<(String, Line)>>()
-        .await;
-    lines.extend(done);
+    let mut todo = todo.into_iter();
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        while under_way.len() < parallel && goes_on() {
+            let Some(tenant) = todo.next() else { break };
+            under_way.push(one(context, snapshot, post, tenant).boxed());
+        }
+        let Some((name, line)) = under_way.next().await else { break };
+        lines.insert(name, line);
+    }
     let delivered = summed(context, snapshot, &lines);
     context.notices.keep(&snapshot.uid, lines);
     delivered
@@ -121,14 +126,14 @@ fn summed(context: &Context, snapshot: &NoticeSnapshot, lines: &Lines) -> Delive
 }
 
 /// One tenant: reads its record, sends what is due, writes it.
-async fn one(context: &Context, snapshot: &NoticeSnapshot, post: &Post, tenant: &Tenant) -> Line {
+async fn one(context: &Context, snapshot: &NoticeSnapshot, post: &Post, tenant: &Tenant) -> (String, Line) {
     let wanted = snapshot.wanted(tenant);
     let people = people(snapshot, &wanted);
     let errand = Errand { context, snapshot, post, tenant, place: place(snapshot, tenant) };
     match errand.run(&wanted).await {
         Ok(record) => {
             let summary = record.summary(snapshot.deadline());
-            Line { people, next: summary.next_try, summary, fault: None }
+            (tenant.name_any(), Line { people, next: summary.next_try, summary, fault: None })
         }
         Err(error) => {
             tracing::warn!(notice = snapshot.notice.name_any(), tenant = tenant.name_any(), %error, "no record of mails");
@@ -138,7 +143,7 @@ async fn one(context: &Context, snapshot: &NoticeSnapshot, post: &Post, tenant: 
                 ..Summary::default()
             };
             let next = context.clock.now().checked_add(SignedDuration::from_secs(RECORD_REST)).ok();
-            Line { people, summary: unsent, next, fault: Some(error.to_string()) }
+            (tenant.name_any(), Line { people, summary: unsent, next, fault: Some(error.to_string()) })
         }
     }
 }
@@ -212,7 +217,7 @@ impl Errand<'_> {
         let again = delivery.first_sent_at.is_some();
         let letter = self.letter(person, again);
         let mail = self.post.mail();
-        let address = person.email.parse().ok();
+        let address = person.email.parse::<Address>().ok();
         let sealed = address.and_then(|to| seal(&letter, mail, &to, &delivery.message_id, person.locale, clock.now()));
         let Some(sealed) = sealed else { return delivery.refused(None) };
         let outcome = self.post.send(&sealed).await;

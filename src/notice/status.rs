@@ -127,16 +127,14 @@ fn told(snapshot: &NoticeSnapshot, delivered: &Delivered, status: &NoticeStatus)
     let counts = status.counts.clone().unwrap_or_default();
     let all = counts.recipients > 0 && counts.sent == counts.recipients;
     if snapshot.is_over() {
-        return match all {
-            true => Verdict::good(ConditionType::NoticesDelivered, format!("{} mails are delivered", counts.sent)),
-            false => bad(
-                Reason::NoticeOver,
-                format!(
-                    "{} of {} people were told before it was over; nobody is told any more",
-                    counts.sent, counts.recipients
-                ),
-            ),
-        };
+        if all {
+            return Verdict::good(ConditionType::NoticesDelivered, format!("{} mails are delivered", counts.sent));
+        }
+        let message = format!(
+            "{} of {} people were told before it was over; nobody is told any more",
+            counts.sent, counts.recipients
+        );
+        return bad(Reason::NoticeOver, message);
     }
     match &snapshot.body {
         Err(NoText::Missing(what)) => return bad(Reason::BodyMissing, what.clone()),
