@@ -13,6 +13,7 @@ mod guarded;
 mod images;
 mod namespaces;
 mod nodes;
+mod notices;
 mod program;
 mod restores;
 mod retentions;
