@@ -47,7 +47,8 @@ pub fn status(snapshot: &NoticeSnapshot, delivered: &Delivered) -> NoticeStatus 
     status.deadline_met = deadline_met(snapshot, delivered, &previous);
     status.phase = phase(snapshot, &status);
     let told = told(snapshot, delivered, &status);
-    let mut verdicts = vec![ready(&told), stalled(&told), told];
+    let unheard: &[&str] = if spec.restart_virtual_machines { &["spec.restartVirtualMachines"] } else { &[] };
+    let mut verdicts = vec![ready(&told), stalled(&told), Verdict::without_effect(unheard), told];
     verdicts.extend(snapshot.deadline().map(|deadline| in_four_hours(&status, deadline)));
     verdicts.extend(spec.window.as_ref().map(|window| in_time(snapshot, &status, window.start.0)));
     status.conditions = merge(&previous.conditions, &verdicts, snapshot.notice.metadata.generation, snapshot.now);
