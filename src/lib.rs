@@ -2,7 +2,7 @@
 //!
 //! A guided tour, in the direction in which data flows:
 //!
-//! 1. [`api`] is what people write: `Tenant`, `TenantNetwork`, `Retention`, `AccessGrant`.
+//! 1. [`api`] is what people write: `Tenant`, `TenantNetwork`, `Retention`, `AccessGrant`, `Notice`.
 //! 2. [`foreign`] is what our neighbours define, trimmed to the fields we set or read.
 //! 3. [`tenant`], [`network`], [`retention`] and [`access`] hold the five steps of each kind:
 //!    `watch -> observe -> desired -> apply -> status`. `desired` and `status` are pure.
@@ -14,6 +14,8 @@
 //! 9. [`evidence`] is the proof that data is gone: signed certificates in a chain, checked without a cluster.
 //! 10. [`images`] is the gate before a VM's first start: scans of images, their results, and exceptions.
 //! 11. [`letters`] is what mails say, in both languages; [`statuspage`] is the public part of it as a page and a feed.
+//! 12. [`notice`] tells people by [`mail`], and keeps a record of it.
+//! 13. [`sessions`] tells from the API server's audit log who entered customers' areas, and on which grant.
 #![forbid(unsafe_code)]
 
 pub mod api;
@@ -24,10 +26,13 @@ pub mod check;
 pub mod evidence;
 pub mod images;
 pub mod letters;
+pub mod mail;
 pub mod network;
+pub mod notice;
 pub mod probe;
 pub mod purge;
 pub mod retention;
+pub mod sessions;
 pub mod statuspage;
 pub mod tenant;
 

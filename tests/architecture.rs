@@ -57,12 +57,18 @@ fn is_pure(path: &Path) -> bool {
     let purge = ["gate.rs", "look.rs", "plan.rs", "classify.rs", "certificate.rs", "rolling.rs"];
     let probe = ["flows.rs", "walls.rs", "report.rs"];
     let images = ["identity.rs", "known.rs", "result.rs", "exception.rs", "gate.rs", "job.rs"];
+    let sessions = ["action.rs", "event.rs", "desk.rs", "judge.rs", "record.rs"];
+    let of_sessions = parts.get(1).is_some_and(|folder| folder == "sessions");
+    let notice = ["event.rs", "recipients.rs", "record.rs", "status.rs"];
+    let of_notice = parts.get(1).is_some_and(|folder| folder == "notice");
     let of_images = parts.get(1).is_some_and(|folder| folder == "images");
     let of_probe = parts.get(1).is_some_and(|folder| folder == "probe");
     let of_purge = parts.get(1).is_some_and(|folder| folder == "purge");
     kind && parts.get(2).is_some_and(|step| steps.contains(&step.as_str()))
         || of_purge && parts.get(2).is_some_and(|step| purge.contains(&step.as_str()))
+        || of_notice && parts.get(2).is_some_and(|step| notice.contains(&step.as_str()))
         || of_images && parts.get(2).is_some_and(|step| images.contains(&step.as_str()))
+        || of_sessions && parts.get(2).is_some_and(|step| sessions.contains(&step.as_str()))
         || of_probe && parts.get(2).is_some_and(|step| probe.contains(&step.as_str()))
         || parts.get(1).is_some_and(|folder| ["api", "evidence", "check"].contains(&folder.as_str()))
 }

@@ -21,7 +21,11 @@ fn the_crds_and_their_reference_are_those_of_the_types() {
 
 #[test]
 fn the_installed_manifests_are_those_of_the_code() {
-    for (name, manifests) in [("manifests", cloudfarm::install::manifests()), ("probe", cloudfarm::install::probe())] {
+    for (name, manifests) in [
+        ("manifests", cloudfarm::install::manifests()),
+        ("probe", cloudfarm::install::probe()),
+        ("sessions", cloudfarm::install::sessions()),
+    ] {
         let documents: Vec<String> =
             manifests.iter().map(|manifest| serde_saphyr::to_string(manifest).expect("YAML")).collect();
         let generated = format!("---\n{}", documents.join("---\n"));

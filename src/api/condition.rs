@@ -87,6 +87,12 @@ pub enum ConditionType {
     Overdue,
     /// AccessGrant: the door stands open for who asked.
     AccessGrantActive,
+    /// Notice: the mail server has a mail to everybody whom it is about.
+    NoticesDelivered,
+    /// Notice: every privileged administrator was told of the incident within 4 hours of its confirmation.
+    IncidentDeadlineMet,
+    /// Notice: it was told before its window begins.
+    AnnouncedInTime,
 }
 
 /// Why a condition has its status: PascalCase facts.
@@ -235,6 +241,26 @@ pub enum Reason {
     SecondFactorMissing,
     /// A key that the operator's config names cannot be used.
     KeyMissing,
+    /// A notice is about nobody.
+    Nobody,
+    /// The operator's config names no mail server.
+    MailNotConfigured,
+    /// The mail server serves nobody at the moment.
+    MailUnavailable,
+    /// A file with the mail server's name, password or authority cannot be read.
+    MailFileMissing,
+    /// The ConfigMap with a notice's text, or one of its keys, is not there.
+    BodyMissing,
+    /// A mail server said for good that it takes no mail for somebody, or it was tried too often.
+    DeliveryFailed,
+    /// The time is over in which a notice tells anybody anything.
+    NoticeOver,
+    /// The 4 hours run.
+    DeadlineRunning,
+    /// Somebody was told after the 4 hours, or not at all.
+    DeadlineMissed,
+    /// A window began before anybody was told of it.
+    AnnouncedLate,
 }
 
 macro_rules! words {

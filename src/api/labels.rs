@@ -100,6 +100,14 @@ pub const GRANT: &str = "cloudfarm.dev/grant";
 
 /// Annotation on what makes up an open door: from when on it has to be closed (RFC 3339). Never moved to a later instant.
 pub const EXPIRES: &str = "cloudfarm.dev/expires";
+/// Annotation on a record of mails: the Notice's name.
+pub const NOTICE: &str = "cloudfarm.dev/notice";
+
+/// Annotation on a record of mails: the Notice's uid.
+pub const NOTICE_UID: &str = "cloudfarm.dev/notice-uid";
+
+/// Annotation on a Notice that the operator made: what it is about, as JSON, from which the mail is written.
+pub const EVENT: &str = "cloudfarm.dev/event";
 
 /// Label on a Lease: it keeps a VLAN id.
 pub const VLAN: &str = "cloudfarm.dev/vlan";

@@ -151,6 +151,10 @@ pub struct NoticeStatus {
     /// Incident: was everybody told in time? Once false it stays false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_met: Option<bool>,
+    /// Stands for whom was told what: as long as it is still so, nobody is left to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub audience: Option<String>,
     /// When it was first seen with web.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published_at: Option<Time>,

@@ -9,6 +9,7 @@ mod probe;
 mod restore;
 mod retention;
 mod scan;
+mod sessions;
 pub mod signing_key;
 mod status_page;
 mod verify;
@@ -109,6 +110,8 @@ enum Command {
     ApplicationId(application_id::ApplicationId),
     /// Write published Notices as a page and an Atom feed for any web server
     StatusPage(status_page::StatusPage),
+    /// Write down who entered customers' areas, by the API server's audit log
+    Sessions(sessions::Sessions),
     /// Print a Secret with a fresh key that signs erasure certificates
     SigningKey,
 }
@@ -138,6 +141,9 @@ struct Manifests {
     /// Print what the probe of the network plugin needs besides its pods, instead
     #[arg(long, conflicts_with = "config")]
     probe: bool,
+    /// Print what the session log needs besides its pods, instead
+    #[arg(long, conflicts_with_all = ["config", "probe"])]
+    sessions: bool,
 }
 
 #[derive(Debug, Args)]
@@ -222,6 +228,7 @@ impl Cli {
             Command::Authentication(authentication) => Box::pin(authentication.run()).await,
             Command::ApplicationId(id) => id.run(),
             Command::StatusPage(page) => Box::pin(page.run()).await,
+            Command::Sessions(sessions) => Box::pin(sessions.run()).await,
             Command::SigningKey => signing_key::run(),
         }
     }
@@ -246,6 +253,9 @@ impl Manifests {
     fn run(self) -> Result<(), Failure> {
         if self.probe {
             return print(&yaml_documents(&install::probe())?);
+        }
+        if self.sessions {
+            return print(&yaml_documents(&install::sessions())?);
         }
         let mut all = install::manifests();
         if let Some(file) = &self.config {

@@ -5,6 +5,7 @@
 
 mod faults;
 mod images;
+mod mail;
 mod networks;
 mod people;
 
@@ -16,8 +17,10 @@ use ipnet::IpNet;
 use k8s_openapi::jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
+pub use faults::ConfigError;
 use faults::Faults;
 pub use images::Images;
+pub use mail::{Encryption, Mail};
 pub use networks::Networks;
 pub use people::Issuer;
 
@@ -40,6 +43,7 @@ pub struct Config {
     pub issuers: Option<Vec<Issuer>>,
     /// File with the key under which application IDs are shown.
     pub application_id_key: Option<PathBuf>,
+    pub mail: Option<Mail>,
 }
 
 /// When the operator looks at what guests start from.
@@ -157,14 +161,6 @@ pub struct Series {
     pub per_tenant: u16,
 }
 
-/// Everything that is wrong with a config file.
-#[derive(Debug, thiserror::Error)]
-#[error("operator config {file}: {}", faults.join("; "))]
-pub struct ConfigError {
-    pub file: String,
-    pub faults: Vec<String>,
-}
-
 impl Config {
     /// Reads and checks a file.
     ///
@@ -213,6 +209,7 @@ struct Raw {
     images: Option<images::RawImages>,
     authentication: Option<people::RawAuthentication>,
     application_id: Option<people::RawApplicationId>,
+    mail: Option<mail::RawMail>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -398,6 +395,7 @@ impl Raw {
             images: self.images.map(|images| images.check(&mut faults)),
             issuers: self.authentication.map(|written| written.check(&mut faults)),
             application_id_key: self.application_id.map(|written| written.check(&mut faults)),
+            mail: self.mail.and_then(|mail| mail.check(&mut faults)),
             storage: Storage {
                 access_mode: faults.one_of(
                     "storage.accessMode",

@@ -30,6 +30,7 @@ use crate::cluster::applied::{Applied, Cause};
 use crate::cluster::object::Kind;
 use crate::cluster::status::StatusBook;
 use crate::cluster::write::WriteError;
+use crate::mail::Post;
 use crate::tenant::application_id::{Key, KeyError};
 use crate::tenant::guest::book::Book;
 
@@ -61,6 +62,9 @@ pub struct Context {
     pub doors: DoorStore,
     /// The key under which application IDs are shown, if the config names one.
     pub application_id_key: Option<Result<Key, KeyError>>,
+    pub notices: crate::notice::Book,
+    /// The way to the mail server, if the config names one.
+    pub post: Option<Post>,
 }
 
 /// Statuses that carry conditions.
@@ -90,8 +94,12 @@ impl Context {
     /// Has everything been listed at least once? Before that no pass runs: incomplete is not empty (I2).
     #[must_use]
     pub fn synced(&self) -> bool {
-        let own = self.stores.tenants.synced() && self.stores.networks.synced() && self.stores.retentions.synced();
-        let own = own && self.stores.grants.synced();
+        let stores = &self.stores;
+        let own = stores.tenants.synced()
+            && stores.networks.synced()
+            && stores.retentions.synced()
+            && stores.grants.synced()
+            && stores.notices.synced();
         let built_in = Kind::ALL
             .into_iter()
             .filter(|kind| kind.neighbour_crd().is_none() && kind.watched() && *kind != Kind::Retention);
@@ -210,7 +218,7 @@ fn turned(before: &[Condition], after: &[Condition]) -> Vec<Event> {
                 old.status == now.status && old.reason == now.reason && told
             });
             let turns_true = ["Stalled", "HoldActive", "ErasureAnnounced", "Purged", "Overdue"];
-            let turns_false = ["ResidencyVerified", "BackupsCurrent"];
+            let turns_false = ["ResidencyVerified", "BackupsCurrent", "IncidentDeadlineMet", "AnnouncedInTime"];
             let aloud = turns_true.contains(&now.type_.as_str()) && now.status == "True"
                 || turns_false.contains(&now.type_.as_str()) && now.status == "False";
             !same && (aloud || now.type_ == "Ready" || now.type_ == GRANTED)

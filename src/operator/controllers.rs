@@ -15,8 +15,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::context::{Again, Context, pass};
 use super::doors;
 use super::stores::Guarded;
-use super::triggers::{GRANT, NETWORK, RETENTION, TENANT};
-use crate::{access, network, retention, tenant};
+use super::triggers::{GRANT, NETWORK, NOTICE, RETENTION, TENANT};
+use crate::{access, network, notice, retention, tenant};
 
 /// Runs passes until `stop` resolves and those under way are finished. Starts when every watch has synced (I2).
 pub async fn run(context: Arc<Context>, stop: impl Future<Output = ()>) {
@@ -35,6 +35,7 @@ pub async fn run(context: Arc<Context>, stop: impl Future<Output = ()>) {
         controller(&context, RETENTION, stores.retentions.store.clone(), queues.retentions, retention::reconcile)
             .boxed(),
         controller(&context, GRANT, stores.grants.store.clone(), queues.grants, access::reconcile).boxed(),
+        controller(&context, NOTICE, stores.notices.store.clone(), queues.notices, notice::reconcile).boxed(),
     ]);
     let work = passes.for_each(|()| async {});
     tokio::pin!(work);

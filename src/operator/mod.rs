@@ -98,11 +98,12 @@ pub async fn run(client: Client, settings: Settings, shutdown: impl Future<Outpu
 fn assemble(client: &Client, settings: &Settings, metrics: Arc<Metrics>) -> (Arc<Context>, Writers) {
     let ((tenants, tenants_writer), (networks, networks_writer)) = (reflector::store(), reflector::store());
     let ((retentions, retentions_writer), (grants, grants_writer)) = (reflector::store(), reflector::store());
+    let (notices, notices_writer) = reflector::store();
     let writer = Writer::new(client.clone(), settings.config.rates.writes_in_flight, metrics.clone());
     let reporter = Reporter { controller: "cloudfarm".into(), instance: Some(settings.identity.clone()) };
     let context = Context {
         cluster: Cluster::new(writer),
-        stores: Arc::new(Stores::new(tenants, networks, retentions, grants)),
+        stores: Arc::new(Stores::new(tenants, networks, retentions, grants, notices)),
         triggers: triggers::Triggers::default(),
         config: Arc::new(settings.config.clone()),
         clock: settings.clock.clone(),
@@ -116,12 +117,15 @@ fn assemble(client: &Client, settings: &Settings, metrics: Arc<Metrics>) -> (Arc
         images: images::ImageStore::default(),
         doors: doors::DoorStore::default(),
         application_id_key: settings.config.application_id_key.as_deref().map(Key::read),
+        notices: crate::notice::Book::default(),
+        post: settings.config.mail.clone().map(crate::mail::Post::new),
     };
     let writers = Writers {
         tenants: tenants_writer,
         networks: networks_writer,
         retentions: retentions_writer,
         grants: grants_writer,
+        notices: notices_writer,
     };
     (Arc::new(context), writers)
 }

@@ -10,6 +10,8 @@ use kube::{Resource, ResourceExt};
 
 use crate::api::access_grant::AccessGrant;
 use crate::api::home;
+use crate::api::labels;
+use crate::api::notice::Notice;
 use crate::api::retention::{PurgeState, Retention};
 use crate::api::tenant::Tenant;
 use crate::api::tenant_network::{NetworkType, TenantNetwork};
@@ -27,6 +29,7 @@ pub struct Stores {
     pub networks: Declared<TenantNetwork>,
     pub retentions: Declared<Retention>,
     pub grants: Declared<AccessGrant>,
+    pub notices: Declared<Notice>,
     instancetypes: RwLock<Arc<BTreeMap<String, Size>>>,
     platform: RwLock<Arc<Platform>>,
     probe: RwLock<Option<Report>>,
@@ -46,12 +49,14 @@ impl Stores {
         networks: Store<Guarded<TenantNetwork>>,
         retentions: Store<Guarded<Retention>>,
         grants: Store<Guarded<AccessGrant>>,
+        notices: Store<Guarded<Notice>>,
     ) -> Self {
         Self {
             tenants: Declared::new(tenants),
             networks: Declared::new(networks),
             retentions: Declared::new(retentions),
             grants: Declared::new(grants),
+            notices: Declared::new(notices),
             instancetypes: RwLock::default(),
             platform: RwLock::default(),
             probe: RwLock::default(),
@@ -251,5 +256,16 @@ impl OfTenant for Guarded<Retention> {
     // An undecodable Retention belongs to the tenant it is named after, which is the default name.
     fn tenant(&self) -> String {
         self.0.as_ref().map_or_else(|_| self.name_any(), |retention| retention.spec.tenant_ref.name.clone())
+    }
+}
+
+impl OfTenant for Guarded<Notice> {
+    // What people write is about many, and found under nobody's name.
+    fn tenant(&self) -> String {
+        self.annotations()
+            .get(labels::OWNER)
+            .and_then(|owner| owner.strip_prefix("Tenant/"))
+            .unwrap_or_default()
+            .to_owned()
     }
 }

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::stores::{Guarded, Stores};
 use crate::api::access_grant::AccessGrant;
 use crate::api::home;
+use crate::api::notice::Notice;
 use crate::api::retention::Retention;
 use crate::api::tenant::Tenant;
 use crate::api::tenant_network::TenantNetwork;
@@ -29,6 +30,7 @@ pub struct Triggers {
     networks: Queue<TenantNetwork>,
     retentions: Queue<Retention>,
     grants: Queue<AccessGrant>,
+    notices: Queue<Notice>,
 }
 
 /// Receivers of the controllers.
@@ -37,6 +39,7 @@ pub struct Queues {
     pub networks: UnboundedReceiver<ObjectRef<Guarded<TenantNetwork>>>,
     pub retentions: UnboundedReceiver<ObjectRef<Guarded<Retention>>>,
     pub grants: UnboundedReceiver<ObjectRef<Guarded<AccessGrant>>>,
+    pub notices: UnboundedReceiver<ObjectRef<Guarded<Notice>>>,
 }
 
 struct Queue<K: kube::Resource<DynamicType = ()> + 'static>(Mutex<Open<K>>);
@@ -112,9 +115,10 @@ pub const TENANT: &str = "tenant";
 pub const NETWORK: &str = "network";
 pub const RETENTION: &str = "retention";
 pub const GRANT: &str = "grant";
+pub const NOTICE: &str = "notice";
 
 /// All of them.
-pub const CONTROLLERS: [&str; 4] = [TENANT, NETWORK, RETENTION, GRANT];
+pub const CONTROLLERS: [&str; 5] = [TENANT, NETWORK, RETENTION, GRANT, NOTICE];
 
 impl Triggers {
     /// Opens the queues with every declaration in them: the first look after taking the lead.
@@ -124,6 +128,7 @@ impl Triggers {
             networks: self.networks.open(),
             retentions: self.retentions.open(),
             grants: self.grants.open(),
+            notices: self.notices.open(),
         };
         self.everything(stores);
         queues
@@ -135,6 +140,7 @@ impl Triggers {
         self.networks.close();
         self.retentions.close();
         self.grants.close();
+        self.notices.close();
     }
 
     /// What waits for one of [`CONTROLLERS`]. What is tried again later waits only when its time
@@ -154,6 +160,7 @@ impl Triggers {
             TENANT => &self.tenants,
             NETWORK => &self.networks,
             GRANT => &self.grants,
+            NOTICE => &self.notices,
             _ => &self.retentions,
         }
     }
@@ -164,6 +171,7 @@ impl Triggers {
         self.networks.send(stores.networks.all());
         self.retentions.send(stores.retentions.all());
         self.grants.send(stores.grants.all());
+        self.notices.send(stores.notices.all());
     }
 
     /// Every Tenant: instance types changed.
@@ -194,6 +202,17 @@ impl Triggers {
     /// One Retention.
     pub fn retention(&self, reference: ObjectRef<Guarded<Retention>>) {
         self.retentions.send([reference]);
+    }
+
+    /// One Notice.
+    pub fn notice(&self, reference: ObjectRef<Guarded<Notice>>) {
+        self.notices.send([reference]);
+    }
+
+    /// The Notices that a tenant's people may be told by: its own, and those that people wrote.
+    pub fn notices_about(&self, stores: &Stores, tenant: &str) {
+        self.notices.send(stores.notices.references_of(tenant));
+        self.notices.send(stores.notices.references_of(""));
     }
 
     /// All Retentions of a tenant.

@@ -33,6 +33,7 @@ use super::stores::{Declared, Guarded, OfTenant};
 use super::{doors, images, places};
 use crate::api::access_grant::AccessGrant;
 use crate::api::labels;
+use crate::api::notice::Notice;
 use crate::api::retention::Retention;
 use crate::api::tenant::Tenant;
 use crate::api::tenant_network::TenantNetwork;
@@ -48,6 +49,7 @@ pub struct Writers {
     pub networks: StoreWriter<Guarded<TenantNetwork>>,
     pub retentions: StoreWriter<Guarded<Retention>>,
     pub grants: StoreWriter<Guarded<AccessGrant>>,
+    pub notices: StoreWriter<Guarded<Notice>>,
 }
 
 /// Starts every watch.
@@ -59,7 +61,7 @@ pub fn start(client: &Client, context: &Arc<Context>, writers: Writers) -> JoinS
         writers.tenants,
         |context| &context.stores.tenants,
         on_tenant,
-        nobody_else,
+        on_tenant_gone,
     ));
     tasks.spawn(declared(
         client.clone(),
@@ -84,6 +86,17 @@ pub fn start(client: &Client, context: &Arc<Context>, writers: Writers) -> JoinS
         |context| &context.stores.grants,
         on_grant,
         on_grant_gone,
+    ));
+    tasks.spawn(declared(
+        client.clone(),
+        context.clone(),
+        writers.notices,
+        |context| &context.stores.notices,
+        |context, notice| context.triggers.notice(ObjectRef::from_obj(notice)),
+        |context, notice| {
+            context.notices.forget(notice.meta().uid.as_deref().unwrap_or_default());
+            context.notices.forget(&notice.name_any());
+        },
     ));
     tasks.spawn(managed::<Namespace>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<ResourceQuota>(Api::all(client.clone()), context.clone()));
@@ -165,6 +178,14 @@ where
 // A Tenant's list of VMs decides what its networks attach, and its dates what its Retention does.
 fn on_tenant(context: &Context, tenant: &Guarded<Tenant>) {
     context.triggers.home(&context.stores, &tenant.tenant());
+    if tenant.0.as_ref().is_ok_and(|tenant| context.notices.other_people(tenant)) {
+        context.triggers.notices_about(&context.stores, &tenant.tenant());
+    }
+}
+
+// Nobody of it is told any more.
+fn on_tenant_gone(context: &Context, tenant: &Guarded<Tenant>) {
+    context.triggers.notices_about(&context.stores, &tenant.tenant());
 }
 
 // A network decides about the Tenant's VMs (what they are attached by, which resolvers they are told), and about its

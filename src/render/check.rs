@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::read::{Document, Mistake};
 use crate::api::access_grant::AccessGrant;
 use crate::api::labels::GROUP;
+use crate::api::notice::Notice;
 use crate::api::quantity::Quantity;
 use crate::api::retention::Retention;
 use crate::api::tenant::Tenant;
@@ -22,6 +23,7 @@ static SCHEMAS: [(&str, LazyLock<Value>); 4] = [
     ("TenantNetwork", LazyLock::new(|| schema(&TenantNetwork::crd()))),
     ("Retention", LazyLock::new(|| schema(&Retention::crd()))),
     ("AccessGrant", LazyLock::new(|| schema(&AccessGrant::crd()))),
+    ("Notice", LazyLock::new(|| schema(&Notice::crd()))),
 ];
 
 /// Everything that is wrong with a document of ours; documents of others are not looked at.

@@ -17,6 +17,7 @@ use kube::ResourceExt;
 use serde_json::Value;
 
 use crate::api::access_grant::AccessGrant;
+use crate::api::notice::Notice;
 use crate::api::quantity::Quantity;
 use crate::api::retention::{Retention, RetentionSpec};
 use crate::api::tenant::Tenant;
@@ -140,6 +141,8 @@ impl World {
                     grant.spec.duration
                 ));
             }
+            // Who is told, and what, is decided while the operator runs.
+            "Notice" => drop(serde_json::from_value::<Notice>(value)?),
             "VirtualMachineClusterInstancetype" => {
                 let instancetype: VirtualMachineClusterInstancetype = serde_json::from_value(value)?;
                 let size = instancetype.size();

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use kube::runtime::controller::Action;
 
 use crate::api::tenant::Tenant;
+use crate::notice::announce;
 use crate::operator::context::{Again, Context};
 
 /// One pass over one Tenant: the five steps.
@@ -23,5 +24,9 @@ pub async fn reconcile(tenant: Tenant, context: Arc<Context>) -> Result<Action, 
     let applied = plan.apply(&context.cluster).await;
     observe::unwritten(&context.guests, &snapshot, &applied);
     let status = status::status(&snapshot, &plan, &applied);
-    context.report(&snapshot.tenant, &status, &applied, plan.next_change(&snapshot)).await
+    let (notices, again) = announce::of_tenant(&context, &snapshot.tenant, &status);
+    let next = plan.next_change(&snapshot).into_iter().chain(again).min();
+    let action = context.report(&snapshot.tenant, &status, &applied, next).await?;
+    announce::make(&context, &notices).await?;
+    Ok(action)
 }

@@ -45,6 +45,16 @@ fn declarations() -> Vec<Kind> {
         kind(
             "cloudfarm.dev",
             "v1alpha1",
+            "notices",
+            vec![
+                ("", "create update patch", Verdict::By("the_operator_makes_its_kinds_and_people_make_the_others")),
+                ("", "delete deletecollection", Verdict::Open("its mails are gone, and their records stay")),
+                ("status", "update patch", Verdict::By("who_was_told_is_the_operators_word_and_late_stays_late")),
+            ],
+        ),
+        kind(
+            "cloudfarm.dev",
+            "v1alpha1",
             "retentions",
             vec![
                 ("", "create update patch", Verdict::By(RETENTIONS)),

@@ -18,6 +18,7 @@ about() { # what a first build costs on two cores, from a run on such a machine
     charts) echo "helm 4.3.1 and kubeconform 0.8.0: about 4 minutes" ;;
     helm-docs) echo "helm-docs 1.14.2: about 1 minute" ;;
     gitops) echo "Flux's kustomize-controller 1.9.6: about 4 minutes" ;;
+    mailpit) echo "mailpit 1.27.11: about 2 minutes" ;;
     node) echo "kubelet and kube-proxy 1.37.2, kube-router's policy controller 2.2.1: about 3 minutes" ;;
     oidc) echo "the OpenID provider oidc-provider 9.13.3, from npm: about 10 s" ;;
     oracle) echo "cyclonus 0.5.6, the judge of network policies: about 4 minutes" ;;
@@ -34,7 +35,7 @@ arguments() { # MODULE   of `go build`, in the module's folder
     node) arguments=(-ldflags "$kubernetes" tool ./policies) ;;
     etcd) arguments=(-ldflags "$small" go.etcd.io/etcd/server/v3) ;;
     kwok) arguments=(-ldflags "$small -X sigs.k8s.io/kwok/pkg/consts.Version=v0.8.0" tool) ;;
-    charts|helm-docs|gitops) arguments=(-ldflags "$small" tool) ;;
+    charts|helm-docs|gitops|mailpit) arguments=(-ldflags "$small" tool) ;;
     kubevirt-servers) arguments=(-ldflags "$small -X kubevirt.io/client-go/version.gitVersion=v1.9.0" tool ./installation) ;;
     *) arguments=(-ldflags "$small" .) ;;
   esac

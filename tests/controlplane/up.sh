@@ -8,6 +8,7 @@
 # Ports are chosen free and remembered, so DIR can be stopped and started again. A running DIR is left alone.
 # A start that fails or is interrupted leaves no process behind; with --owner, the death of that process stops the
 # plane and removes its data. CLOUDFARM_CRDS and CLOUDFARM_OWNER_PID do as the options do.
+# A kubeconfig DIR/audit-webhook.kubeconfig, put there before kube-apiserver starts (again), has it post its audit events, too.
 # With --node there is no kwok, no node and no class of storage: a real kubelet at ADDRESS follows (tests/node/). The API
 # server listens there, too, and the Service `kubernetes` leads to it.
 # With --authentication the API server takes tokens by that AuthenticationConfiguration, a copy of which stays in DIR.
@@ -130,6 +131,9 @@ else reach=(--bind-address 127.0.0.1 --advertise-address 127.0.0.1 --endpoint-re
 [ -z "$authentication" ] || cp "$authentication" "$dir/authentication.yaml"
 tokens=()
 [ ! -e "$dir/authentication.yaml" ] || tokens=(--authentication-config "$dir/authentication.yaml")
+post=() # no more than a second late, as a test cannot wait for the usual 30
+[ ! -e "$dir/audit-webhook.kubeconfig" ] || post=(--audit-webhook-config-file "$dir/audit-webhook.kubeconfig"
+  --audit-webhook-batch-max-wait 1s --audit-webhook-initial-backoff 1s)
 start kube-apiserver "$dir/bin/kube-apiserver" --etcd-servers "$etcd_url" "${reach[@]}" --secure-port "$api" "${tokens[@]}" \
   --service-cluster-ip-range 10.96.0.0/16 --allow-privileged --shutdown-delay-duration 0s \
   --tls-cert-file "$pki/apiserver.crt" --tls-private-key-file "$pki/apiserver.key" --client-ca-file "$pki/ca.crt" \
@@ -140,7 +144,7 @@ start kube-apiserver "$dir/bin/kube-apiserver" --etcd-servers "$etcd_url" "${rea
   --proxy-client-cert-file "$pki/front-client.crt" --proxy-client-key-file "$pki/front-client.key" \
   --kubelet-certificate-authority "$pki/ca.crt" --kubelet-client-certificate "$pki/kubelet-client.crt" \
   --kubelet-client-key "$pki/kubelet-client.key" --kubelet-preferred-address-types InternalIP \
-  --audit-policy-file "$here/conf/audit-policy.yaml" --audit-log-path "$dir/audit.log" --audit-log-maxsize 0
+  --audit-policy-file "$here/conf/audit-policy.yaml" --audit-log-path "$dir/audit.log" --audit-log-maxsize 0 "${post[@]}"
 wait_for kube-apiserver curl -sf --max-time 2 --cacert "$pki/ca.crt" --cert "$pki/admin.crt" --key "$pki/admin.key" "https://127.0.0.1:$api/readyz"
 say "kube-apiserver is ready"
 

@@ -14,12 +14,14 @@ mod images;
 mod machines;
 mod namespaces;
 mod nodes;
+mod notices;
 mod pods;
 mod program;
 mod purge;
 mod reach;
 mod restores;
 mod retentions;
+mod sessions;
 mod storage;
 mod tenants;
 mod velero;
@@ -55,6 +57,10 @@ pub fn policies() -> Vec<Value> {
         namespaces::approval(),
         namespaces::hold_release(),
         nodes::labels(),
+        notices::kinds(),
+        notices::confirmation(),
+        notices::status(),
+        notices::records(),
         restores::restore(),
         retentions::deletion(),
         retentions::by_operator(),
@@ -69,6 +75,7 @@ pub fn policies() -> Vec<Value> {
         bindings::purge_roles(),
         bindings::inside(),
         bindings::doors(),
+        bindings::records(),
         exports::export(),
         grants::request(),
         grants::answers(),
@@ -91,6 +98,9 @@ pub fn policies() -> Vec<Value> {
         reach::objects(),
         reach::walls(),
         reach::customers(),
+        sessions::records(),
+        sessions::kept(),
+        sessions::on_grants(),
         storage::classes(),
         storage::sources(),
         velero::schedules(),

@@ -6,6 +6,7 @@ mod operator;
 mod people;
 mod platform;
 mod purge;
+mod records;
 mod tenants;
 
 use serde_json::{Value, json};
@@ -17,6 +18,7 @@ pub use platform::{ENROLL, LAUNCH, MAINTAIN};
 #[cfg(test)]
 pub use purge::KNOWN_INVENTORY;
 pub use purge::PURGE_ROLES;
+pub use records::RECORDS;
 pub use tenants::TENANT_ROLES;
 
 /// Every role, and the bindings of our own accounts. People are bound by the provider. Their roles outlive the operator:
@@ -26,7 +28,7 @@ pub fn roles() -> Vec<Value> {
     [operator::operator(), purge::purge()].concat().into_iter().chain(people).collect()
 }
 
-fn cluster_role(name: &str, rules: &[Value]) -> Value {
+pub fn cluster_role(name: &str, rules: &[Value]) -> Value {
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
@@ -66,7 +68,7 @@ fn role_binding(namespace: &str, name: &str) -> Value {
     })
 }
 
-fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
+pub fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
     json!({"apiGroups": [group], "resources": resources, "verbs": verbs})
 }
 

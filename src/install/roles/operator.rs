@@ -4,19 +4,24 @@ use serde_json::{Value, json};
 
 use super::doors::doors;
 use super::inside::inside;
-use super::{DOORS, INSIDE, PURGE_ROLES, TENANT_ROLES, cluster_role, cluster_role_binding, role, role_binding, rule};
+use super::records::records;
+use super::{
+    DOORS, INSIDE, PURGE_ROLES, RECORDS, TENANT_ROLES, cluster_role, cluster_role_binding, role, role_binding, rule,
+};
 use crate::install::{EVIDENCE_NAMESPACE, NAMESPACE, OPERATOR_ACCOUNT};
 
 /// `get` is for the one look after a create that was refused because something is there. `bind` lets it give roles
 /// whose rights it does not hold; to whom it may give the purge's is a policy.
 pub fn operator() -> Vec<Value> {
-    let bound: Vec<&str> = TENANT_ROLES.into_iter().chain(PURGE_ROLES).chain([INSIDE, DOORS]).collect();
+    let bound: Vec<&str> = TENANT_ROLES.into_iter().chain(PURGE_ROLES).chain([INSIDE, DOORS, RECORDS]).collect();
     let rules = [
         rule("cloudfarm.dev", &["tenants", "tenantnetworks", "accessgrants"], &["list", "watch"]),
         rule("cloudfarm.dev", &["retentions"], &["get", "list", "watch", "create", "patch"]),
+        // It makes some, and changes none.
+        rule("cloudfarm.dev", &["notices"], &["list", "watch", "create"]),
         rule(
             "cloudfarm.dev",
-            &["tenants/status", "tenantnetworks/status", "retentions/status", "accessgrants/status"],
+            &["tenants/status", "tenantnetworks/status", "retentions/status", "accessgrants/status", "notices/status"],
             &["patch"],
         ),
         rule("", &["namespaces", "resourcequotas", "limitranges"], &["get", "list", "watch", "create", "patch"]),
@@ -63,6 +68,8 @@ pub fn operator() -> Vec<Value> {
     let own_rules = [
         // Its own, and one for each VLAN id.
         rule("coordination.k8s.io", &["leases"], &["get", "list", "watch", "create", "update", "patch"]),
+        // Texts of notices (spec.bodyRef).
+        rule("", &["configmaps"], &["get"]),
         rule("batch", &["cronjobs"], &["get", "list", "watch", "create", "patch", "delete"]),
     ];
     // Plans and certificates are made here, and filled by the purge.
@@ -72,6 +79,7 @@ pub fn operator() -> Vec<Value> {
         cluster_role_binding(OPERATOR_ACCOUNT),
         inside(),
         doors(),
+        records(),
         role(NAMESPACE, OPERATOR_ACCOUNT, &own_rules),
         role_binding(NAMESPACE, OPERATOR_ACCOUNT),
         role(EVIDENCE_NAMESPACE, OPERATOR_ACCOUNT, &evidence),

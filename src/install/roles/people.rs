@@ -25,6 +25,7 @@ pub fn people() -> Vec<Value> {
         rule("cloudfarm.dev", &["tenants", "tenantnetworks"], &["delete"]),
         rule("cloudfarm.dev", &["tenants"], &[ENROLL]),
         rule("cloudfarm.dev", &["retentions"], &["get", "list", "watch"]),
+        rule("cloudfarm.dev", &["notices"], &["get", "list", "watch", "create", "update", "patch", "delete"]),
         rule("", &["namespaces"], &["get", "list", "watch", "create"]),
     ];
     // Whoever asks ends an own grant by `spec.revoked`; which fields somebody writes is told by admission.

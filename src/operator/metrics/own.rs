@@ -89,6 +89,7 @@ fn watched(context: &Context) -> Vec<(String, String, bool)> {
         ("Tenant", "tenants", stores.tenants.synced()),
         ("TenantNetwork", "tenantnetworks", stores.networks.synced()),
         ("Retention", "retentions", stores.retentions.synced()),
+        ("Notice", "notices", stores.notices.synced()),
         ("CustomResourceDefinition", "customresourcedefinitions", context.neighbours.known()),
     ];
     let own = own.map(|(kind, plural, synced)| (kind.to_owned(), plural.to_owned(), synced));

@@ -274,6 +274,7 @@ fn walls(home: &Home, declared: &Declared) -> Vec<DesiredObject> {
     walls.extend(network_policy::hand_back(home));
     walls.extend(role_binding::role_bindings(home));
     walls.extend(role_binding::inside(home));
+    walls.push(role_binding::records(home));
     walls
 }
 

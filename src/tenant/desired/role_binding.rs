@@ -8,7 +8,8 @@ use k8s_openapi::api::rbac::v1::{RoleBinding, RoleRef, Subject};
 use super::Home;
 use crate::api::tenant::{Role, SubjectKind};
 use crate::cluster::object::{DesiredObject, Kind};
-use crate::install::{INSIDE, NAMESPACE, OPERATOR_ACCOUNT};
+use crate::install::{INSIDE, NAMESPACE, OPERATOR_ACCOUNT, RECORDS};
+use crate::sessions;
 use crate::tenant::administrators;
 use crate::tenant::application_id::Known;
 
@@ -78,6 +79,25 @@ pub fn inside(home: &Home) -> Option<DesiredObject> {
                 namespace: Some(NAMESPACE.into()),
             }]),
         })
+    })
+}
+
+/// Who keeps records beside the tenant's data: the session log, of access without a grant.
+pub fn records(home: &Home) -> DesiredObject {
+    let account = |namespace: &str, name: &str| Subject {
+        kind: "ServiceAccount".into(),
+        api_group: None,
+        name: name.into(),
+        namespace: Some(namespace.into()),
+    };
+    DesiredObject::new(&RoleBinding {
+        metadata: home.owner.metadata(Some(&home.derived), RECORDS),
+        role_ref: RoleRef {
+            api_group: Some("rbac.authorization.k8s.io".into()),
+            kind: "ClusterRole".into(),
+            name: RECORDS.into(),
+        },
+        subjects: Some(vec![account(sessions::NAMESPACE, sessions::NAME)]),
     })
 }
 
