@@ -140,6 +140,9 @@ fn told(snapshot: &NoticeSnapshot, delivered: &Delivered, status: &NoticeStatus)
         Err(NoText::Unknown(what)) => return bad(Reason::ApiError, format!("its text cannot be read: {what}")),
         Ok(_) => {}
     }
+    if snapshot.is_own() && !snapshot.missing.is_empty() {
+        return bad(Reason::NoticeOver, "its tenant is gone; nobody is told any more".into());
+    }
     if !snapshot.missing.is_empty() {
         let names: Vec<&str> = snapshot.missing.iter().map(String::as_str).take(10).collect();
         let message =
