@@ -110,6 +110,10 @@ fn summed(context: &Context, snapshot: &NoticeSnapshot, lines: &Lines) -> Delive
             delivered.unwritten.push(format!("{tenant}: {fault}"));
         }
     }
+    if !delivered.whole {
+        let all: usize = snapshot.tenants().map(|tenant| snapshot.wanted(tenant).len()).sum();
+        total.recipients = u32::try_from(all).unwrap_or(u32::MAX);
+    }
     delivered.next = total.next_try;
     let now = context.clock.now();
     match context.notices.rests(now) {

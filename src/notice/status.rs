@@ -35,13 +35,10 @@ pub fn status(snapshot: &NoticeSnapshot, delivered: &Delivered) -> NoticeStatus 
         published_at: previous.published_at.clone().or_else(|| published(snapshot).then_some(Time(snapshot.now))),
         ..previous.clone()
     };
-    if let Some(total) = delivered.total.as_ref().filter(|_| delivered.whole || previous.counts.is_none()) {
-        count(&mut status, total);
-    } else if let Some(total) = &delivered.total {
-        // Not everybody was looked at again: what was known counts on.
-        status.last_sent_at = status.last_sent_at.max(total.last.map(Time));
-        let seen = status.counts.get_or_insert_default();
-        seen.sent = seen.sent.max(i64::from(total.sent));
+    if let Some(total) = &delivered.total {
+        // Where not everybody was looked at again, what was known counts on.
+        let known = previous.counts.as_ref().filter(|_| !delivered.whole).map_or(0, |counts| counts.sent);
+        count(&mut status, total, known);
     }
     status.audience = audience(snapshot, delivered, &previous);
     status.deadline_met = deadline_met(snapshot, delivered, &previous);
@@ -71,9 +68,10 @@ fn published(snapshot: &NoticeSnapshot) -> bool {
     snapshot.notice.spec.web && !snapshot.is_own() && snapshot.body.is_ok()
 }
 
-fn count(status: &mut NoticeStatus, total: &Summary) {
-    status.counts =
-        Some(Counts { recipients: total.recipients.into(), sent: total.sent.into(), failed: total.failed.into() });
+fn count(status: &mut NoticeStatus, total: &Summary, known: i64) {
+    let recipients = i64::from(total.recipients);
+    let sent = i64::from(total.sent).max(known.min(recipients));
+    status.counts = Some(Counts { recipients, sent, failed: total.failed.into() });
     // When the first mail went out is never moved.
     status.first_sent_at = status.first_sent_at.clone().or_else(|| total.first.map(Time));
     status.last_sent_at = status.last_sent_at.clone().max(total.last.map(Time));
@@ -141,6 +139,9 @@ fn told(snapshot: &NoticeSnapshot, delivered: &Delivered, status: &NoticeStatus)
         Err(NoText::Missing(what)) => return bad(Reason::BodyMissing, what.clone()),
         Err(NoText::Unknown(what)) => return bad(Reason::ApiError, format!("its text cannot be read: {what}")),
         Ok(_) => {}
+    }
+    if snapshot.is_own() && !snapshot.missing.is_empty() {
+        return bad(Reason::NoticeOver, "its tenant is gone; nobody is told any more".into());
     }
     if !snapshot.missing.is_empty() {
         let names: Vec<&str> = snapshot.missing.iter().map(String::as_str).take(10).collect();
