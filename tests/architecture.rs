@@ -70,7 +70,9 @@ fn is_pure(path: &Path) -> bool {
         || of_images && parts.get(2).is_some_and(|step| images.contains(&step.as_str()))
         || of_sessions && parts.get(2).is_some_and(|step| sessions.contains(&step.as_str()))
         || of_probe && parts.get(2).is_some_and(|step| probe.contains(&step.as_str()))
-        || parts.get(1).is_some_and(|folder| ["api", "evidence", "check"].contains(&folder.as_str()))
+        || parts
+            .get(1)
+            .is_some_and(|folder| ["api", "evidence", "check", "letters", "statuspage"].contains(&folder.as_str()))
 }
 
 #[test]

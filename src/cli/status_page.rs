@@ -1,4 +1,5 @@
-//! `cloudfarm status-page`: published Notices as a page and a feed for any web server. Reads, and writes nothing but files.
+//! `cloudfarm status-page`: published Notices as a page and a feed for any web server. Reads, and writes nothing but
+//! files.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -30,7 +31,8 @@ pub struct StatusPage {
     /// Folder to write index.html and feed.atom into; without it the page is printed
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Manifests of Notices, and of the ConfigMaps of their bodyRef, or - for standard input; without it the cluster is asked
+    /// Manifests of Notices, and of the ConfigMaps of their bodyRef, or - for standard input; without it the cluster is
+    /// asked
     #[arg(long, value_name = "FILE", conflicts_with_all = ["kubeconfig", "context"])]
     notices: Option<PathBuf>,
     /// The operator's config file: its section mail has the provider's name, where questions go, and the page's address
@@ -174,7 +176,8 @@ fn text(map: &ConfigMap) -> Option<Text> {
     Some(Text { ja: data.get("ja")?.clone(), en: data.get("en")?.clone() })
 }
 
-/// Whoever fetches a file meanwhile gets the old one or the new one, whole. The feed leads to the page, so it comes after.
+/// Whoever fetches a file meanwhile gets the old one or the new one, whole. The feed leads to the page, so it comes
+/// after.
 fn put(folder: &Path, made: &Made) -> Result<(), Failure> {
     std::fs::create_dir_all(folder).map_err(|error| input(&folder.display().to_string(), error))?;
     for (name, text) in [("index.html", &made.html), ("feed.atom", &made.feed)] {

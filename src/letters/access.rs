@@ -44,7 +44,8 @@ fn told(door: &Door<'_>, locale: Locale) -> (&'static str, String) {
             ),
             (
                 "Please decide about an access by our staff",
-                "Our staff ask to enter your environment. Nobody enters before one of your privileged administrators has agreed.",
+                "Our staff ask to enter your environment. Nobody enters before one of your privileged \
+administrators has agreed.",
             ),
         ),
         (GrantState::Requested, true) => (
@@ -54,8 +55,8 @@ fn told(door: &Door<'_>, locale: Locale) -> (&'static str, String) {
             ),
             (
                 "Access by our staff under the terms is asked for",
-                "Our staff ask to enter your environment under the terms of the contract. It opens once a second person of our \
-staff has agreed.",
+                "Our staff ask to enter your environment under the terms of the contract. It opens once a second \
+person of our staff has agreed.",
             ),
         ),
         (GrantState::Approved, _) => (
@@ -166,8 +167,8 @@ fn answer(door: &Door<'_>, locale: Locale) -> Vec<Block> {
         (
             "If you are a privileged administrator and agree to what is written above:",
             "If you do not agree:",
-            "Without an answer nobody enters. A reply to this mail is no answer. If you do not know what this is about, do not \
-approve it and ask us.",
+            "Without an answer nobody enters. A reply to this mail is no answer. If you do not know what this is \
+about, do not approve it and ask us.",
         ),
     );
     let approve = [Some(say(yes)), command("approve", door), Some(say(no)), command("deny", door), Some(say(nothing))];

@@ -25,8 +25,10 @@ pub fn sheet(filling: &Filling<'_>, locale: Locale) -> Words {
         (Locale::Ja, true) => {
             format!("ご契約の{resource}の使用率が、お知らせの基準である {threshold}% を引き続き超えています。")
         }
-        (Locale::En, false) => format!("More than {threshold}% of the {resource} in your contract is in use."),
-        (Locale::En, true) => format!("Still more than {threshold}% of the {resource} in your contract is in use."),
+        (Locale::En, false) => format!("More than {threshold}% of what your contract has of {resource} is in use."),
+        (Locale::En, true) => {
+            format!("Still more than {threshold}% of what your contract has of {resource} is in use.")
+        }
     };
     let (title, advice) = match (locale, full) {
         (Locale::Ja, false) => (
@@ -38,11 +40,12 @@ pub fn sheet(filling: &Filling<'_>, locale: Locale) -> Words {
             "現在、新しい仮想マシンやディスクを追加できません。不要なものの整理、または契約量の変更をご検討ください。",
         ),
         (Locale::En, false) => (
-            format!("{percent}% of your {resource} in use"),
-            "Once all of it is used, no further VM or disk can be added. Please remove what is not needed, or ask us for more.",
+            format!("{percent}% of your contract's {resource} in use"),
+            "Once all of it is used, no further VM or disk can be added. Please remove what is not needed, or ask \
+us for more.",
         ),
         (Locale::En, true) => (
-            format!("All of your {resource} in use"),
+            format!("All of your contract's {resource} in use"),
             "No further VM or disk can be added now. Please remove what is not needed, or ask us for more.",
         ),
     };
@@ -66,8 +69,8 @@ fn resource(name: &str, locale: Locale) -> String {
         "vcpus" | "cpu" => ("仮想 CPU", "virtual CPUs"),
         "memory" => ("メモリー", "memory"),
         "storage" => ("ストレージ", "storage"),
-        "instances" => ("仮想マシン数", "number of VMs"),
-        "snapshots" => ("スナップショット数", "number of snapshots"),
+        "instances" => ("仮想マシン数", "VMs"),
+        "snapshots" => ("スナップショット数", "snapshots"),
         other => return super::line(other),
     };
     pick(locale, ja, en).to_owned()

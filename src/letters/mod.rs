@@ -1,7 +1,8 @@
 //! Letters: the texts of all mails to customers' administrators, in Japanese and in English, as plain text and as HTML.
 //!
 //! Pure: who is written to, when, and how a mail travels is decided elsewhere. Each occasion says its words once, as a
-//! [`sheet::Sheet`]; [`plain`] and [`html`] set the same sheet in the two forms, so that they cannot say different things.
+//! [`sheet::Sheet`]; [`plain`] and [`html`] set the same sheet in the two forms, so that they cannot say different
+//! things.
 //! No letter has a field that could carry an application ID.
 
 mod access;

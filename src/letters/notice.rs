@@ -1,7 +1,7 @@
 //! What people at the provider tell: maintenance, changes, vulnerabilities, incidents.
 
 use super::clean::{line, paragraphs};
-use super::sheet::{Block, Tone, Words, fact, say};
+use super::sheet::{Block, Tone, Words, fact, say, within};
 use super::{Locale, Provider, dates, pick};
 use crate::api::notice::{NoticeKind, NoticeSeverity, NoticeSpec, Text};
 
@@ -37,7 +37,7 @@ pub fn severity(severity: NoticeSeverity, locale: Locale) -> &'static str {
 pub fn sheet(spec: &NoticeSpec, body: &Text, follow_up: bool, provider: &Provider<'_>, locale: Locale) -> Words {
     let subject = line(pick(locale, &spec.subject.ja, &spec.subject.en));
     let again = if follow_up { pick(locale, "【続報】", "Second notice: ") } else { "" };
-    let mut blocks = vec![say(opening(spec.kind, follow_up, provider, locale)), facts(spec, &subject, locale)];
+    let mut blocks = vec![say(opening(spec.kind, follow_up, provider, locale)), facts(spec, locale)];
     blocks.extend(paragraphs(pick(locale, &body.ja, &body.en)).into_iter().map(Block::Paragraph));
     blocks.extend(closing(spec, locale).map(say));
     Words { tone: tone(spec), title: format!("{again}{}: {subject}", kind(spec.kind, locale)), blocks }
@@ -53,7 +53,6 @@ fn tone(spec: &NoticeSpec) -> Tone {
 }
 
 fn opening(kind: NoticeKind, follow_up: bool, provider: &Provider<'_>, locale: Locale) -> String {
-    let name = line(pick(locale, &provider.name.ja, &provider.name.en));
     let (ja, en) = match (kind, follow_up) {
         (NoticeKind::Incident, false) => (
             "お客様への影響が考えられる障害を確認しましたので、お知らせいたします。ご不便とご心配をおかけし、誠に申し訳ございません。",
@@ -82,16 +81,13 @@ fn opening(kind: NoticeKind, follow_up: bool, provider: &Provider<'_>, locale: L
         (_, false) => ("下記のとおりお知らせいたします。", "We would like to tell you the following."),
     };
     match locale {
-        Locale::Ja => format!("平素より {name} をご利用いただき、誠にありがとうございます。{ja}"),
+        Locale::Ja => format!("平素より{}をご利用いただき、誠にありがとうございます。{ja}", within(&provider.name.ja)),
         Locale::En => en.to_owned(),
     }
 }
 
-fn facts(spec: &NoticeSpec, subject: &str, locale: Locale) -> Block {
-    let mut rows = vec![
-        fact(pick(locale, "件名", "Subject"), subject),
-        fact(pick(locale, "重要度", "Severity"), severity(spec.severity, locale)),
-    ];
+fn facts(spec: &NoticeSpec, locale: Locale) -> Block {
+    let mut rows = vec![fact(pick(locale, "重要度", "Severity"), severity(spec.severity, locale))];
     if let Some(confirmed) = &spec.confirmed_at {
         rows.push(fact(pick(locale, "確認日時", "Confirmed"), dates::instant(confirmed.0, locale)));
     }

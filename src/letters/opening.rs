@@ -1,6 +1,6 @@
 //! The opening notice (9.4.1): an administrator's way in, and what to know.
 
-use super::sheet::{Block, Tone, Words, fact, say, typed};
+use super::sheet::{Block, Tone, Words, fact, say, typed, within};
 use super::{Locale, Provider, line, pick};
 use crate::api::home::{customer_namespace, derived_namespace};
 use crate::api::tenant::{Authentication, AuthenticationMode, Role};
@@ -15,20 +15,21 @@ pub struct Person<'a> {
 
 /// The words of the opening notice.
 pub fn sheet(person: &Person<'_>, provider: &Provider<'_>, locale: Locale) -> Words {
-    let name = line(pick(locale, &provider.name.ja, &provider.name.en));
     let (title, opening) = match locale {
         Locale::Ja => (
             "ご利用開始のお知らせ".to_owned(),
             format!(
-                "このたびは {name} をお申し込みいただき、誠にありがとうございます。お客様環境の準備が整い、\
-管理者としてご登録いたしましたので、ご利用方法をお知らせいたします。"
+                "このたびは{}をお申し込みいただき、誠にありがとうございます。お客様環境の準備が整い、\
+管理者としてご登録いたしましたので、ご利用方法をお知らせいたします。",
+                within(&provider.name.ja)
             ),
         ),
         Locale::En => (
             "Your environment is ready".to_owned(),
             format!(
-                "Thank you for choosing {name}. Your environment is ready and you are registered as one of its \
-administrators. This is how you begin."
+                "Thank you for choosing {}. Your environment is ready and you are registered as one of its \
+administrators. This is how you begin.",
+                line(&provider.name.en)
             ),
         ),
     };
@@ -74,8 +75,8 @@ fn sign_in(authentication: Option<&Authentication>, locale: Locale) -> Vec<Block
             say(pick(
                 locale,
                 "次の認証サーバーのアカウントで、上記のユーザー名によりサインインしてください。パスワードはこの認証サーバーで設定・変更します。",
-                "Sign in by the user name above with your account at the identity provider below. Your password is set and \
-changed there.",
+                "Sign in by the user name above with your account at the identity provider below. Your password is \
+set and changed there.",
             )),
             Block::Facts(vec![fact(pick(locale, "認証サーバー", "Identity provider"), &oidc.issuer)]),
         ],
@@ -111,13 +112,14 @@ fn good_to_know(role: Role, locale: Locale) -> Vec<&'static str> {
         told.push(pick(
             locale,
             "特権管理者は、ほかの管理者や利用者の登録・変更・削除を行えます。退職・異動された方の登録は、速やかに削除してください。",
-            "As a privileged administrator you register, change and remove other people. Please remove those who leave.",
+            "As a privileged administrator you register, change and remove other people. Please remove those who \
+leave.",
         ));
         told.push(pick(
             locale,
             "当社の担当者がお客様環境にアクセスする前には、特権管理者の方に承認をお願いするメールをお送りします。承認がない限り、規約に定める場合を除き、当社がアクセスすることはありません。",
-            "Before our staff enter your environment, a mail asks the privileged administrators for consent. Without it nobody \
-enters, except where the terms say so.",
+            "Before our staff enter your environment, a mail asks the privileged administrators for consent. \
+Without it nobody enters, except where the terms say so.",
         ));
     }
     told.push(pick(

@@ -20,6 +20,8 @@ pub fn set(sheet: &Sheet) -> String {
         lines.extend(written(block));
     }
     lines.push(String::new());
+    lines.extend(wrapped(sheet.farewell, "", ""));
+    lines.push(String::new());
     lines.push("-".repeat(WIDTH));
     lines.extend(wrapped(&sheet.provider, "", ""));
     // Not wrapped: an address that is broken in two leads nowhere.

@@ -24,8 +24,8 @@ pub fn coming(days: i64, not_before: Timestamp, locale: Locale) -> Words {
         (
             "Your contract has ended. From the time below on, all data of your environment will be erased.",
             "VMs, disks, snapshots and backups",
-            "Erased data cannot be brought back. Please save what you need before that time. If you want to go on with the \
-contract, or if the erasure has to wait, please tell us soon.",
+            "Erased data cannot be brought back. Please save what you need before that time. If you want to go on \
+with the contract, or if the erasure has to wait, please tell us soon.",
         ),
     );
     let facts = vec![
@@ -63,8 +63,8 @@ pub fn erased(completed_at: Timestamp, certificate: &str, locale: Locale) -> Wor
         locale,
         "消去証明書には、消去した対象の一覧と電子署名が含まれます。cloudfarm verify コマンドで、内容が改ざんされていないことを確認できます。\
 証明書の写しが必要な場合は、お問い合わせください。",
-        "The certificate lists what was erased and is signed; the command cloudfarm verify checks that nobody has changed it. \
-Please ask us if you need a copy.",
+        "The certificate lists what was erased and is signed; the command cloudfarm verify checks that nobody has \
+changed it. Please ask us if you need a copy.",
     );
     let facts = vec![
         fact(pick(locale, "完了日時", "Completed"), dates::instant(completed_at, locale)),

@@ -44,6 +44,7 @@ pub struct Sheet {
     pub title: String,
     pub greeting: String,
     pub blocks: Vec<Block>,
+    pub farewell: &'static str,
     pub provider: String,
     /// Names and values at the foot; addresses of the provider's, as its config writes them.
     pub foot: Vec<(String, String)>,
@@ -69,6 +70,13 @@ pub fn typed(words: &[&str]) -> Option<Block> {
     words.iter().all(plain).then(|| Block::Command(words.iter().map(|&word| word.to_owned()).collect()))
 }
 
+/// A name in a Japanese sentence: letters of the Latin script stand apart from those around them.
+pub fn within(name: &str) -> String {
+    let name = line(name);
+    let apart = |letter: Option<char>| if letter.is_some_and(|letter| letter.is_ascii()) { " " } else { "" };
+    format!("{}{name}{}", apart(name.chars().next()), apart(name.chars().next_back()))
+}
+
 /// With greeting and foot.
 pub fn addressed(words: Words, tenant: &str, provider: &Provider<'_>, locale: Locale) -> Sheet {
     let name = line(pick(locale, &provider.name.ja, &provider.name.en));
@@ -87,9 +95,10 @@ pub fn addressed(words: Words, tenant: &str, provider: &Provider<'_>, locale: Lo
             format!("To the administrators of {tenant}"),
         ),
         blocks: words.blocks,
+        farewell: pick(locale, "今後とも、どうぞよろしくお願い申し上げます。", "Kind regards"),
         small: pick(
             locale,
-            format!("このメールは、{name} がお客様環境の管理者としてご登録の方へ自動でお送りしています。"),
+            format!("このメールは、{}がお客様環境の管理者としてご登録の方へ自動でお送りしています。", within(&name)),
             format!("{name} sends this mail by itself to everybody who is registered as an administrator."),
         ),
         provider: name,
