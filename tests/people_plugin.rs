@@ -292,11 +292,12 @@ fn a_request_is_made_in_ones_own_name_and_says_what_the_customer_has_to_type() {
         (&json!("engineer"), &json!(["Console"]), &json!("T-1"))
     );
     contains(&said, &["the disk is full", "use the text console", "1h from the consent on"]);
-    for (more, says) in [
-        (&["--vm", "webb"][..], "--vm webb: there is no such VM in cf-acme; there are web-1, db"),
+    let wrong: [(&[&str], &str); 3] = [
+        (&["--vm", "webb"], "--vm webb: there is no such VM in cf-acme; there are web-1, db"),
         (&["--from", "2020-01-01T00:00"], "--from 2019-12-31T15:00:00Z is past"),
         (&["--ticket", ""], "--ticket is empty"),
-    ] {
+    ];
+    for (more, says) in wrong {
         let words = ["request", "acme", "--vm", "web-1", "--verb", "VNC", "--reason", "x"];
         let (code, _, why) = cloudfarm("engineer", &[&words[..], more].concat());
         assert_eq!(code, Some(1), "{more:?}");

@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
 
-use super::table::{Paint, Tone, WIDTH, clean, wrap};
+use super::table::{Paint, Tone, WIDTH, clean, inset, wrap};
 use super::time::age;
 
 /// Conditions whose True is what a person has to look at.
@@ -64,16 +64,14 @@ pub fn text(conditions: &[Condition], now: Timestamp, paint: Paint) -> String {
         let tone = if grade(each) == Grade::Bad { Tone::Bad } else { Tone::Doubtful };
         let head = format!("{} {}: {}, for {since}", each.type_, each.status, each.reason);
         let lines = wrap(&head, WIDTH - 2);
-        text += &lines.iter().map(|line| format!("  {}\n", paint.on(line, tone))).collect::<String>();
-        text += &wrap(&each.message, WIDTH - 6).iter().map(|line| format!("      {line}\n")).collect::<String>();
+        let lines: Vec<String> = lines.iter().map(|line| paint.on(line, tone)).collect();
+        text += &inset(2, &lines);
+        text += &inset(6, &wrap(&each.message, WIDTH - 6));
     }
     let good: Vec<String> =
         sorted.iter().filter(|each| grade(each) == Grade::Good).map(|each| clean(&each.type_)).collect();
     if !good.is_empty() {
-        text += &wrap(&format!("good: {}", good.join(", ")), WIDTH - 2)
-            .iter()
-            .map(|line| format!("  {line}\n"))
-            .collect::<String>();
+        text += &inset(2, &wrap(&format!("good: {}", good.join(", ")), WIDTH - 2));
     }
     text
 }

@@ -211,6 +211,7 @@ pub mod tests {
     }
 
     /// A grant of acme; `spec` and `status` over what every one has.
+    #[allow(clippy::needless_pass_by_value)] // a literal reads better without &
     pub fn grant(name: &str, spec: Value, status: Value) -> AccessGrant {
         let mut whole = json!({
             "requestedBy": "sato", "reason": "the disk of web-1 is full", "verbs": ["Console", "Power"], "vms": ["web-1"],

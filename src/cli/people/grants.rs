@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::grant;
 use super::reads::{Listed, Seen};
-use super::table::{Paint, Table, WIDTH, cell, clean, plain, wrap, wrap_at_most};
+use super::table::{Paint, Table, WIDTH, cell, clean, indented, plain, wrap, wrap_at_most};
 use super::{Common, Desk, Failure, Output, print, print_json, refused};
 use crate::api::access_grant::AccessGrant;
 use crate::api::home;
@@ -95,7 +95,8 @@ pub fn text(listed: &Listed<AccessGrant>, all: bool, now: Timestamp, paint: Pain
     let mut text = if table.is_empty() { "no access is open or asked for\n".to_owned() } else { table.text(paint) };
     let hidden = listed.items.len() - shown.len();
     if hidden > 0 {
-        text += &format!("{hidden} over, shown with --all\n");
+        let said = format!("{hidden} over, shown with --all\n");
+        text += &said;
     }
     text + &unreadable(&listed.unreadable)
 }
@@ -106,11 +107,8 @@ fn below(each: &AccessGrant, now: Timestamp) -> String {
     let why = wrap_at_most(&grant::why(each), room, 2);
     // What a person has to type stands whole.
     let so_far = wrap(&grant::standing(each, now), room);
-    let lines = |head: &str, lines: &[String]| -> String {
-        let head = |number: usize| if number == 0 { head.to_owned() } else { String::new() };
-        lines.iter().enumerate().map(|(number, line)| format!("  {:<INSET$}{line}\n", head(number))).collect()
-    };
-    lines("what", &what) + &lines("why", &why) + &lines("so far", &so_far)
+    let lines = [("  what", what), ("  why", why), ("  so far", so_far)];
+    lines.iter().map(|(head, lines)| indented(head, 2 + INSET, lines)).collect()
 }
 
 /// Objects that this version cannot read hide nothing else, and are not hidden.

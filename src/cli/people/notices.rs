@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::grants::unreadable;
 use super::reads::{Listed, Seen};
-use super::table::{Paint, Table, Tone, WIDTH, cell, plain, wrap};
+use super::table::{Paint, Table, Tone, WIDTH, cell, inset, plain, wrap};
 use super::time::{age, when};
 use super::{Common, Desk, Failure, Output, conditions, print, print_json, refused};
 use crate::api::notice::{Audience, Notice, NoticeKind, NoticeSeverity};
@@ -145,12 +145,13 @@ fn text(listed: &Listed<Notice>, all: bool, language: Locale, now: Timestamp, pa
         let bad = status.conditions.iter().find(|each| conditions::grade(each) == conditions::Grade::Bad);
         if let Some(bad) = bad {
             let said = format!("{}: {}: {}", each.name_any(), bad.reason, bad.message);
-            text += &wrap(&said, WIDTH - 2).iter().map(|line| format!("  {line}\n")).collect::<String>();
+            text += &inset(2, &wrap(&said, WIDTH - 2));
         }
     }
     let hidden = listed.items.len() - shown.len();
     if hidden > 0 {
-        text += &format!("{hidden} done, shown with --all\n");
+        let said = format!("{hidden} done, shown with --all\n");
+        text += &said;
     }
     text + &unreadable(&listed.unreadable)
 }
@@ -177,6 +178,7 @@ mod tests {
     use super::super::grant::tests::now;
     use super::*;
 
+    #[allow(clippy::needless_pass_by_value)] // a literal reads better without &
     fn notice(name: &str, spec: Value, status: Value) -> Notice {
         let mut whole = json!({"kind": "Vulnerability", "severity": "High", "subject": {"ja": "脆弱性のお知らせ", "en": "A vulnerability"},
             "body": {"ja": "本文", "en": "body"}, "tenants": {"all": true}});

@@ -256,21 +256,24 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_told_by_flag_with_what_would_be_right() {
-        for (more, says) in [
-            (&["--verb", "Root"][..], "must be one of GuestInfo, Console, VNC, Power, SnapshotRead, AuditExtract"),
+        let misread: [(&[&str], &str); 3] = [
+            (&["--verb", "Root"], "must be one of GuestInfo, Console, VNC, Power, SnapshotRead, AuditExtract"),
             (&["--for", "9h"], "must be between 1m and 8h"),
             (&["--from", "tomorrow"], "must be a time such as 2026-12-01T22:00"),
-        ] {
+        ];
+        for (more, says) in misread {
             let said = asked(more).unwrap_err();
             assert!(said.contains(says), "{said}");
         }
-        for (more, says) in [
-            (&["--from", "2026-11-30T23:07"][..], "is past"),
+        let long = "x".repeat(64);
+        let wrong: [(&[&str], &str); 5] = [
+            (&["--from", "2026-11-30T23:07"], "is past"),
             (&["--from", "2026-11-30T14:00:00Z"], "is past"),
             (&["--ticket", " "], "--ticket is empty"),
-            (&["--terms", &"x".repeat(64)], "--terms has 64 characters; at most 63"),
+            (&["--terms", &long], "--terms has 64 characters; at most 63"),
             (&["--vm", ""], "is no name of a VM"),
-        ] {
+        ];
+        for (more, says) in wrong {
             let said = asked(more).unwrap().judge(now()).unwrap_err();
             assert!(said.contains(says), "{said}");
         }

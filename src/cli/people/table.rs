@@ -116,8 +116,13 @@ pub fn field(head: &str, text: &str) -> String {
     indented(head, MARGIN, &wrap(text, WIDTH - MARGIN))
 }
 
+/// Lines so many columns from the edge.
+pub fn inset(columns: usize, lines: &[String]) -> String {
+    indented("", columns, lines)
+}
+
 /// Lines beside a word.
-fn indented(head: &str, margin: usize, lines: &[String]) -> String {
+pub fn indented(head: &str, margin: usize, lines: &[String]) -> String {
     let beside = |(number, line): (usize, &String)| {
         let head = if number == 0 { head } else { "" };
         format!("{head:<margin$}{line}").trim_end().to_owned() + "\n"

@@ -170,7 +170,8 @@ fn grants(scene: &Scene, now: Timestamp, paint: Paint) -> String {
         text += &table.text(paint);
     }
     if !over.is_empty() {
-        text += &format!("  {} over: kubectl cloudfarm grants {} --all\n", over.len(), scene.name);
+        let said = format!("  {} over: kubectl cloudfarm grants {} --all\n", over.len(), scene.name);
+        text += &said;
     }
     text
 }
