@@ -203,8 +203,8 @@ fn a_disabled_person_is_in_no_binding_and_a_role_nobody_has_gets_none() {
         .filter(|object| object.reference.kind == Kind::RoleBinding)
         .map(|object| object.body.to_string())
         .collect();
-    // Two for people, and the operator's own.
-    assert_eq!(bindings.len(), 3);
+    // Two for people, the operator's own, and that of who keeps records.
+    assert_eq!(bindings.len(), 4);
     assert!(bindings.iter().all(|binding| !binding.contains("\"out\"") && !binding.contains("tenant-viewer")));
 }
 
