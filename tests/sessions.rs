@@ -80,7 +80,7 @@ async fn sessions_with_a_stand_in_for_virt_api_are_on_the_grant_that_was_open_an
     let mut found = entries(&record);
     found.sort();
     assert_eq!(found, expected);
-    assert_eq!(bed.events("acme").await, 3);
+    assert_eq!(bed.events("acme"), 3);
     let page = watcher.page_with("cloudfarm_sessions_unapproved_total 3").await;
     for name in ["suzuki", "sato", "acme", "plum"] {
         assert!(!page.contains(name), "{name} in the metrics");
@@ -98,7 +98,7 @@ async fn sessions_with_a_stand_in_for_virt_api_are_on_the_grant_that_was_open_an
     assert!(page.contains("cloudfarm_sessions_granted_total 0") && page.contains("cloudfarm_sessions_working 1"));
     let after = bed.written("acme", "visit");
     assert_eq!(before.0, after.0, "the grant is as it was");
-    assert_eq!(bed.events("acme").await, 4);
+    assert_eq!(bed.events("acme"), 4);
     for line in again.log().lines().filter(|line| line.contains("access without")) {
         assert!(!line.contains("suzuki"), "{line}");
     }
@@ -131,7 +131,7 @@ async fn posted_events_of_a_stand_in_for_virt_api_come_to_the_same_and_those_of_
     let record = bed.record("acme", 1).await;
     assert_eq!(entries(&record), [("suzuki".to_owned(), VNC.to_owned(), true)]);
     assert_eq!(bed.sessions("acme", "visit", 1).await.len(), 1);
-    assert_eq!(bed.events("acme").await, 1);
+    assert_eq!(bed.events("acme"), 1);
 }
 
 /// Has the plane's API server post its events to this port of this machine.

@@ -208,8 +208,8 @@ fn a_disabled_person_is_in_no_binding_and_a_role_nobody_has_gets_none() {
         .filter(|object| object.reference.kind == Kind::RoleBinding)
         .map(|object| object.body.to_string())
         .collect();
-    // Two for people, one for who says whether staff come in, and the operator's own.
-    assert_eq!(bindings.len(), 4);
+    // Two for people, one for who says whether staff come in, the operator's own, and that of who keeps records.
+    assert_eq!(bindings.len(), 5);
     assert!(bindings.iter().all(|binding| !binding.contains("\"out\"") && !binding.contains("tenant-viewer")));
 }
 

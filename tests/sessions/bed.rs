@@ -122,7 +122,7 @@ impl Bed {
     }
 
     /// How many Events tell of access without a grant.
-    pub async fn events(&self, tenant: &str) -> usize {
+    pub fn events(&self, tenant: &str) -> usize {
         let words = ["get", "events.events.k8s.io", "-n", "default", "-o", "json"];
         let list: Value = serde_json::from_str(&self.plane.kubectl(&words, None)).expect("JSON");
         let ours = |event: &&Value| event["reason"] == "AccessWithoutGrant" && event["regarding"]["name"] == tenant;
@@ -204,36 +204,19 @@ impl Person {
     pub fn new(plane: &Plane, name: &str) -> Self {
         let pki = plane.dir.join("pki");
         let file = |ending: &str| -> PathBuf { pki.join(format!("person-{name}.{ending}")) };
-        let openssl = |arguments: &[&std::ffi::OsStr]| {
-            let output = Command::new("openssl").args(arguments).output().expect("openssl");
+        let openssl = |command: &mut Command| {
+            let output = command.output().expect("openssl");
             assert!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
         };
         let (key, request, certificate) = (file("key"), file("csr"), file("crt"));
-        let subject = format!("/CN={name}");
-        let words = |text: &'static str| text.split(' ').map(std::ffi::OsStr::new).collect::<Vec<_>>();
-        openssl(
-            &[
-                &words("req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj")[..],
-                &[subject.as_ref(), "-keyout".as_ref(), key.as_ref(), "-out".as_ref(), request.as_ref()],
-            ]
-            .concat(),
-        );
         let (ca, ca_key) = (pki.join("ca.crt"), pki.join("ca.key"));
-        openssl(
-            &[
-                &words("x509 -req -days 2 -CAcreateserial -in")[..],
-                &[
-                    request.as_ref(),
-                    "-CA".as_ref(),
-                    ca.as_ref(),
-                    "-CAkey".as_ref(),
-                    ca_key.as_ref(),
-                    "-out".as_ref(),
-                    certificate.as_ref(),
-                ],
-            ]
-            .concat(),
-        );
+        let curve = "ec_paramgen_curve:P-256";
+        let mut asked = Command::new("openssl");
+        asked.args(["req", "-newkey", "ec", "-pkeyopt", curve, "-nodes", "-subj", &format!("/CN={name}"), "-keyout"]);
+        openssl(asked.arg(&key).arg("-out").arg(&request));
+        let mut signed = Command::new("openssl");
+        signed.args(["x509", "-req", "-days", "2", "-CAcreateserial", "-in"]).arg(&request).arg("-CA").arg(&ca);
+        openssl(signed.arg("-CAkey").arg(&ca_key).arg("-out").arg(&certificate));
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(&ca).expect("a certificate")).expect("a root");

@@ -9,11 +9,15 @@ fn is_sessions() -> String {
     is(SESSIONS)
 }
 
+/// CEL: so the records of access without a grant are called, and nothing else.
+fn is_record(object: &str) -> String {
+    format!("{object}.metadata.?name.orValue('').matches('^access-[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}$')")
+}
+
 /// Records of access without a grant. Whoever entered would rather not be in them: nobody but who keeps them writes one,
-/// nothing in one is taken back or changed, and none becomes something else. An end is added to the end of its entry.
+/// also not before it is needed, and nothing in one is taken back or changed. An end is added to the end of its entry.
 pub fn records() -> Guard {
-    let record = |object: &str| format!("{}.orValue('') == '{ACCESS}'", label(object, RECORD));
-    let what = "'ConfigMap ' + request.namespace + '/' + object.metadata.?name.orValue('') + ': '";
+    let what = "'ConfigMap ' + request.namespace + '/' + object.metadata.name + ': '";
     let (new, old) = ("object.?data.orValue({})", "oldObject.?data.orValue({})");
     let grows = format!(
         "{old}.all(key, key in {new} && ({new}[key] == {old}[key] || {new}[key].startsWith({old}[key].substring(0, {old}[key].size() - 1) + ',')))"
@@ -21,14 +25,14 @@ pub fn records() -> Guard {
     Guard::on("cloudfarm-access-records", &["CREATE", "UPDATE"], "", &["configmaps"])
         .in_namespaces_with(TENANT)
         .when("derived", "request.namespace.startsWith('cfd-')")
-        .when("record", format!("{} || oldObject != null && {}", record("object"), record("oldObject")))
+        .when("record", is_record("object"))
         .unless(
             format!("({}) || ({}) || ({}) && oldObject != null && {new} == {old}", is_sessions(), is_operator(), is_purge()),
             format!("{what} + 'a record of access is written by {SESSIONS} and by the operator alone; ' + request.userInfo.username + ' is somebody else'"),
         )
         .unless(
-            format!("oldObject == null || {}", record("object")),
-            format!("{what} + 'a record of access stays one: leave the label {RECORD}={ACCESS} as it is'"),
+            format!("{}.orValue('') == '{ACCESS}'", label("object", RECORD)),
+            format!("{what} + 'a record of access is kept for spec.logRetention.access: it needs the label {RECORD}={ACCESS}'"),
         )
         .unless(
             format!("oldObject == null || {grows}"),
@@ -45,7 +49,7 @@ pub fn kept() -> Guard {
     Guard::on("cloudfarm-access-records-kept", &["DELETE"], "", &["configmaps"])
         .in_namespaces_with(TENANT)
         .when("derived", "request.namespace.startsWith('cfd-')")
-        .when("record", format!("{}.orValue('') == '{ACCESS}'", label("oldObject", RECORD)))
+        .when("record", is_record("oldObject"))
         .unless(
             format!("({}) || ({})", is_purge(), is_controller()),
             "'ConfigMap ' + request.namespace + '/' + oldObject.metadata.name + ': a record of access goes by the purge alone, when spec.logRetention.access of the tenant is over'",
