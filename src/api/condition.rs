@@ -45,6 +45,8 @@ pub enum ConditionType {
     CapacityWithinThreshold,
     /// Tenant: a Retention exists for this contract.
     RetentionScheduled,
+    /// Tenant, Retention: what is known of each clause stands in an OpenReports report.
+    ReportPublished,
     /// TenantNetwork: the backend that the type needs exists.
     BackendReady,
     /// TenantNetwork: its address ranges lie in no other of the tenant and in none of the cluster.
@@ -103,6 +105,8 @@ pub enum Reason {
     KubeVirtMissing,
     CdiMissing,
     CertManagerMissing,
+    /// Reports are asked for and nobody would keep them.
+    OpenReportsMissing,
     /// cert-manager has no certificate yet, and says why.
     NotIssued,
     CapacityExceeded,

@@ -2,7 +2,9 @@
 
 mod check;
 mod connection;
+mod evidence;
 mod probe;
+mod report;
 mod restore;
 mod retention;
 mod scan;
@@ -93,6 +95,10 @@ enum Command {
     Restore(restore::Restore),
     /// Ask the Multi-Tenancy Benchmark of one live tenant, and store nothing
     Check(check::Check),
+    /// Show how each promise to one tenant is kept: as a table, JSON, OSCAL or a page to print
+    Report(report::Report),
+    /// The clauses, signed statements about them, and all evidence of one tenant in one archive
+    Evidence(evidence::Evidence),
     /// Send packets between the probe's pods, as those pods do it
     Probe(probe::Probe),
     /// Scan an image for malware and record what was found, as the Jobs in cloudfarm-images do it
@@ -204,6 +210,8 @@ impl Cli {
             Command::Retention(retention) => Box::pin(retention.run()).await,
             Command::Restore(restore) => Box::pin(restore.run()).await,
             Command::Check(check) => Box::pin(check.run()).await,
+            Command::Report(report) => Box::pin(report.run()).await,
+            Command::Evidence(evidence) => Box::pin(evidence.run()).await,
             Command::Probe(probe) => Box::pin(probe.run()).await,
             Command::Scan(scan) => Box::pin(scan.run()).await,
             Command::SigningKey => signing_key::run(),
@@ -331,7 +339,9 @@ fn crds_into(dir: &std::path::Path) -> Result<(), Failure> {
         std::fs::write(&file, text)
             .map_err(|error| Failure::new(exit::INPUT, format!("{}: {error}", file.display())))?;
     }
-    Ok(())
+    let file = dir.join("CLAUSES.md");
+    std::fs::write(&file, crate::evidence::clauses::markdown())
+        .map_err(|error| Failure::new(exit::INPUT, format!("{}: {error}", file.display())))
 }
 
 fn yaml_documents(objects: &[serde_json::Value]) -> Result<String, Failure> {

@@ -5,6 +5,7 @@
 
 mod faults;
 mod images;
+mod sections;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use faults::Faults;
 pub use images::Images;
+use sections::{RawEvidence, RawGuestTimes};
 
 /// A config that passed every check.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +34,8 @@ pub struct Config {
     pub networks: Networks,
     pub guests: GuestTimes,
     pub images: Option<Images>,
+    /// Is a report kept of each tenant, where OpenReports is installed?
+    pub open_reports: bool,
 }
 
 /// When the operator looks at what guests start from.
@@ -215,18 +219,8 @@ struct Raw {
     #[serde(default)]
     guests: RawGuestTimes,
     images: Option<images::RawImages>,
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-struct RawGuestTimes {
-    reread_minutes: u16,
-}
-
-impl Default for RawGuestTimes {
-    fn default() -> Self {
-        Self { reread_minutes: 30 }
-    }
+    #[serde(default)]
+    evidence: RawEvidence,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -424,6 +418,7 @@ impl Raw {
                 reread_minutes: faults.within("guests.rereadMinutes", self.guests.reread_minutes, 1440),
             },
             images: self.images.map(|images| images.check(&mut faults)),
+            open_reports: self.evidence.open_reports,
             storage: Storage {
                 access_mode: faults.one_of(
                     "storage.accessMode",

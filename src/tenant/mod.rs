@@ -13,6 +13,7 @@ use kube::runtime::controller::Action;
 
 use crate::api::tenant::Tenant;
 use crate::operator::context::{Again, Context};
+use crate::operator::reports;
 
 /// One pass over one Tenant: the five steps.
 pub async fn reconcile(tenant: Tenant, context: Arc<Context>) -> Result<Action, Again> {
@@ -20,6 +21,8 @@ pub async fn reconcile(tenant: Tenant, context: Arc<Context>) -> Result<Action, 
     let plan = desired::desired(&snapshot);
     let applied = plan.apply(&context.cluster).await;
     observe::unwritten(&context.guests, &snapshot, &applied);
-    let status = status::status(&snapshot, &plan, &applied);
-    context.report(&snapshot.tenant, &status, &applied, plan.next_change(&snapshot)).await
+    let mut status = status::status(&snapshot, &plan, &applied);
+    let published = reports::of_tenant(&context, &snapshot.tenant, &mut status, plan.erasure.is_none()).await;
+    let next = [plan.next_change(&snapshot), published].into_iter().flatten().min();
+    context.report(&snapshot.tenant, &status, &applied, next).await
 }
