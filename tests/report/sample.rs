@@ -18,7 +18,8 @@ pub fn at(text: &str) -> Timestamp {
 
 /// Every condition that a Tenant, a TenantNetwork or a Retention has, as good as it can be.
 pub fn conditions(types: &[ConditionType]) -> Value {
-    let good: Vec<Verdict> = types.iter().map(|type_| Verdict::good(*type_, format!("{type_:?} is as declared"))).collect();
+    let good: Vec<Verdict> =
+        types.iter().map(|type_| Verdict::good(*type_, format!("{type_:?} is as declared"))).collect();
     json!(merge(&[], &good, Some(1), at("2026-11-01T00:00:00Z")))
 }
 
@@ -54,11 +55,11 @@ const NETWORK: [ConditionType; 8] = [
 
 /// The Tenant, TenantNetwork, Retention, AccessGrants and Notices of `acme`.
 pub fn manifests() -> [Value; 5] {
-    let meta = |name: &str, namespace: Option<&str>| {
-        json!({"name": name, "namespace": namespace, "uid": format!("uid-of-{name}"), "generation": 1, "creationTimestamp": "2026-04-01T00:00:00Z"})
-    };
+    let meta = |name: &str, namespace: Option<&str>| json!({"name": name, "namespace": namespace, "uid": format!("uid-of-{name}"), "generation": 1, "creationTimestamp": "2026-04-01T00:00:00Z"});
     let mut told = conditions(&TENANT);
-    told.as_array_mut().expect("a list").push(json!({"type": "NoticesDelivered", "status": "True", "reason": "AsDeclared",
+    told.as_array_mut()
+        .expect("a list")
+        .push(json!({"type": "NoticesDelivered", "status": "True", "reason": "AsDeclared",
         "message": "the opening notice reached 1 of 1", "lastTransitionTime": "2026-04-01T00:10:00Z"}));
     let tenant = json!({
         "apiVersion": "cloudfarm.dev/v1alpha1", "kind": "Tenant", "metadata": meta("acme", None),
@@ -191,5 +192,10 @@ pub fn erased() -> World {
             "finishedAt": "2026-10-30T18:41:00Z", "holdsChecked": 41},
         "evidence": {"report": "cf-record-acme.uid-of-a", "sha256": "c0ffee00c0ffee00", "signature": "00", "keyID": "11"},
     });
-    World { tenant: Ok(None), networks: Ok(Vec::new()), grants: Ok(Vec::new()), ..world([tenant, network, retention, grants, notices]) }
+    World {
+        tenant: Ok(None),
+        networks: Ok(Vec::new()),
+        grants: Ok(Vec::new()),
+        ..world([tenant, network, retention, grants, notices])
+    }
 }

@@ -1,5 +1,5 @@
-//! The catalogue: every clause of the whitepaper, what it promises in our own words (the standard's are not ours to copy),
-//! who can make it true, and how that is looked at. Data, and nothing else: [`super::judge`] asks by [`Clause::id`].
+//! The catalogue: every clause of the whitepaper, what it promises in our own words (the standard's are not ours to
+//! copy), who can make it true, and how that is looked at. Data, and nothing else: [`super::judge`] asks by [`Clause::id`].
 
 mod operation;
 mod organisation;

@@ -73,7 +73,9 @@ pub fn removal(world: &World) -> Verdict {
     } else if status.contract_ends_at.is_none() && world.tenant.as_ref().is_ok_and(Option::is_some) {
         let scheduled = retention_says(retention, Says::Scheduled);
         match scheduled.reason.as_str() {
-            "NoEndDate" => Verdict::pass(RUNS).since(scheduled.since),
+            "NoEndDate" if scheduled.result == super::Outcome::Fail => {
+                Verdict { looked: scheduled.looked, ..Verdict::pass(RUNS).since(scheduled.since) }
+            }
             _ => scheduled,
         }
     } else {

@@ -1,4 +1,5 @@
-//! One page that a customer can read, keep and print: nothing is fetched, nothing runs, and no colour says what no word says.
+//! One page that a customer can read, keep and print: nothing is fetched, nothing runs, and no colour says what no word
+//! says.
 
 use std::fmt::Write as _;
 
@@ -8,21 +9,7 @@ use crate::api::jst::in_japan;
 use crate::evidence::attestation::DAYS;
 use crate::evidence::judge::{Finding, Outcome, summary};
 
-const STYLE: &str = "\
-:root{color-scheme:light}*{box-sizing:border-box}body{margin:0 auto;max-width:62rem;padding:2rem 1.5rem 4rem;\
-font:15px/1.6 \"Noto Sans JP\",\"Noto Sans CJK JP\",\"Hiragino Sans\",\"Yu Gothic\",Meiryo,\"Segoe UI\",Roboto,\"Helvetica Neue\",Arial,sans-serif;color:#1b1f24;background:#fff}\
-h1{font-size:1.6rem;line-height:1.3;margin:0 0 .25rem}h2{font-size:1.1rem;margin:2.2rem 0 .6rem;padding-bottom:.25rem;border-bottom:2px solid #1b1f24}\
-.sub{color:#4a525b;margin:0 0 1.4rem}.tiles{display:flex;flex-wrap:wrap;gap:.6rem;padding:0;margin:0 0 1.2rem;list-style:none}\
-.tiles li{flex:1 1 6rem;border:1px solid #c9d0d7;border-left-width:6px;border-radius:4px;padding:.4rem .7rem}.tiles b{display:block;font-size:1.5rem;line-height:1.2}\
-table{width:100%;border-collapse:collapse;font-size:.93rem}th{text-align:left;font-weight:600;color:#4a525b;font-size:.82rem;padding:.3rem .5rem;border-bottom:1px solid #8a939c}\
-td{vertical-align:top;padding:.55rem .5rem;border-bottom:1px solid #dde2e6;overflow-wrap:anywhere}td.id{white-space:nowrap;font-weight:600;width:6.6rem}td.res{width:7rem}td.own{width:6rem}\
-.mark{display:inline-block;white-space:nowrap;border:1px solid;border-radius:3px;padding:.05rem .45rem;font-weight:600;font-size:.85rem}\
-.pass{color:#0b5d2a;border-color:#0b5d2a;background:#e8f5ec}.fail{color:#8f1616;border-color:#8f1616;background:#fdeaea}.warn{color:#7a4a00;border-color:#7a4a00;background:#fff4dc}\
-.error{color:#5b2a86;border-color:#5b2a86;background:#f3eafa}.skip{color:#4a525b;border-color:#8a939c;background:#f4f6f8}\
-.title{font-weight:600}.promise{margin:.1rem 0 .3rem}.why{color:#30363d;margin:.1rem 0}.small{color:#4a525b;font-size:.8rem;margin:.15rem 0 0}.hash{font-family:ui-monospace,Consolas,monospace;font-size:.72rem}\
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem;margin:0}dt{font-weight:600}dd{margin:0}footer{margin-top:2.5rem;color:#4a525b;font-size:.82rem}\
-@page{size:A4;margin:16mm 14mm}@media print{body{max-width:none;padding:0;font-size:9.5pt}tr,.tiles li{break-inside:avoid}h2{break-after:avoid}thead{display:table-header-group}\
-.mark,.tiles li{-webkit-print-color-adjust:exact;print-color-adjust:exact}}@media(max-width:40rem){td.own,th.own{display:none}}";
+const STYLE: &str = include_str!("page.css");
 
 /// The page.
 #[must_use]
