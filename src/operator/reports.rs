@@ -15,7 +15,7 @@ use crate::api::condition::{ConditionType, Reason, Status, Verdict, merge};
 use crate::api::retention::{Retention, RetentionStatus};
 use crate::api::tenant::{Tenant, TenantStatus};
 use crate::api::tenant_network::{TenantNetwork, TenantNetworkStatus};
-use crate::cluster::object::{DesiredObject, Kind, Owner};
+use crate::cluster::object::{DesiredObject, Owner};
 use crate::evidence::judge::{Finding, Known, Object, World, judge, next_change};
 use crate::{retention, tenant};
 
