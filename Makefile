@@ -61,7 +61,7 @@ bench-large: ## the same for 10,000 tenants
 	@cargo build --locked --release --bin cloudfarm
 	@cargo bench --locked --quiet --profile release --bench scale -- --tenants 10000 --runs 1
 
-generate: ## crds/, their API reference, what the charts hold of them and of roles and policies
+generate: ## crds/, their API reference, the clauses, what the charts hold of them and of roles and policies
 	@cargo run --quiet --locked -- crds --dir crds
 	@mkdir -p charts/cloudfarm-crds/generated
 	@cp crds/*.yaml charts/cloudfarm-crds/generated/

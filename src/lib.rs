@@ -11,7 +11,7 @@
 //! 6. [`render`] runs the pure steps without a cluster; [`install`] is what a cluster needs besides the CRDs.
 //! 7. [`check`] judges one live tenant by the Multi-Tenancy Benchmark.
 //! 8. [`probe`] sends packets, to see whether the network plugin obeys the policies.
-//! 9. [`evidence`] is the proof that data is gone: signed certificates in a chain, checked without a cluster.
+//! 9. [`evidence`] is the proof: signed certificates in a chain, and each clause of the whitepaper judged and printed.
 //! 10. [`images`] is the gate before a VM's first start: scans of images, their results, and exceptions.
 //! 11. [`letters`] is what mails say, in both languages; [`statuspage`] is the public part of it as a page and a feed.
 //! 12. [`notice`] tells people by [`mail`], and keeps a record of it.

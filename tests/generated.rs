@@ -20,6 +20,12 @@ fn the_crds_and_their_reference_are_those_of_the_types() {
 }
 
 #[test]
+fn the_table_of_clauses_is_that_of_the_catalogue() {
+    let made = cloudfarm::evidence::clauses::markdown();
+    assert!(committed("crds/CLAUSES.md") == made, "crds/CLAUSES.md is stale: run `make generate` and commit");
+}
+
+#[test]
 fn the_installed_manifests_are_those_of_the_code() {
     for (name, manifests) in [
         ("manifests", cloudfarm::install::manifests()),

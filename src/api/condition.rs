@@ -51,6 +51,8 @@ pub enum ConditionType {
     SignInConfigured,
     /// Tenant: the application ID can be looked for by its keyed hash.
     ApplicationIdHashed,
+    /// Tenant, Retention: what is known of each clause stands in an OpenReports report.
+    ReportPublished,
     /// TenantNetwork: the backend that the type needs exists.
     BackendReady,
     /// TenantNetwork: its address ranges lie in no other of the tenant and in none of the cluster.
@@ -117,6 +119,8 @@ pub enum Reason {
     KubeVirtMissing,
     CdiMissing,
     CertManagerMissing,
+    /// Reports are asked for and nobody would keep them.
+    OpenReportsMissing,
     /// cert-manager has no certificate yet, and says why.
     NotIssued,
     CapacityExceeded,

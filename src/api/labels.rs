@@ -131,6 +131,9 @@ pub const RETENTION_MANAGER: &str = "cloudfarm-retention";
 /// Label on a CronJob and its Jobs: the Retention it works for.
 pub const RETENTION: &str = "cloudfarm.dev/retention";
 
+/// Label on a ConfigMap in the evidence namespace: the clause that it holds a signed statement about.
+pub const ATTESTATION: &str = "cloudfarm.dev/attestation";
+
 /// Label on a ConfigMap in the images' namespace: what it records of an image, [`IMAGE_RESULT`] or [`IMAGE_EXCEPTION`].
 pub const IMAGE_RECORD: &str = "cloudfarm.dev/image-record";
 

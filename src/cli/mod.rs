@@ -4,8 +4,10 @@ mod application_id;
 mod authentication;
 mod check;
 mod connection;
+mod evidence;
 mod people;
 mod probe;
+mod report;
 mod restore;
 mod retention;
 mod scan;
@@ -100,6 +102,10 @@ enum Command {
     People(people::People),
     /// Ask the Multi-Tenancy Benchmark of one live tenant, and store nothing
     Check(check::Check),
+    /// Show how each promise to one tenant is kept: as a table, JSON, OSCAL or a page to print
+    Report(report::Report),
+    /// The clauses, signed statements about them, and all evidence of one tenant in one archive
+    Evidence(evidence::Evidence),
     /// Send packets between the probe's pods, as those pods do it
     Probe(probe::Probe),
     /// Scan an image for malware and record what was found, as the Jobs in cloudfarm-images do it
@@ -223,6 +229,8 @@ impl Cli {
             Command::Restore(restore) => Box::pin(restore.run()).await,
             Command::People(people) => Box::pin(people.run()).await,
             Command::Check(check) => Box::pin(check.run()).await,
+            Command::Report(report) => Box::pin(report.run()).await,
+            Command::Evidence(evidence) => Box::pin(evidence.run()).await,
             Command::Probe(probe) => Box::pin(probe.run()).await,
             Command::Scan(scan) => Box::pin(scan.run()).await,
             Command::Authentication(authentication) => Box::pin(authentication.run()).await,
@@ -357,7 +365,9 @@ fn crds_into(dir: &std::path::Path) -> Result<(), Failure> {
         std::fs::write(&file, text)
             .map_err(|error| Failure::new(exit::INPUT, format!("{}: {error}", file.display())))?;
     }
-    Ok(())
+    let file = dir.join("CLAUSES.md");
+    std::fs::write(&file, crate::evidence::clauses::markdown())
+        .map_err(|error| Failure::new(exit::INPUT, format!("{}: {error}", file.display())))
 }
 
 fn yaml_documents(objects: &[serde_json::Value]) -> Result<String, Failure> {

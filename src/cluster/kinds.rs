@@ -16,6 +16,7 @@ use crate::foreign::cluster_network_policy::ClusterNetworkPolicy;
 use crate::foreign::data_volume::DataVolume;
 use crate::foreign::multi_network_policy::MultiNetworkPolicy;
 use crate::foreign::network_attachment_definition::NetworkAttachmentDefinition;
+use crate::foreign::open_reports::{ClusterReport, Report};
 use crate::foreign::user_defined_network::{ClusterUserDefinedNetwork, UserDefinedNetwork};
 use crate::foreign::velero::Schedule;
 use crate::foreign::virtual_machine::VirtualMachine;
@@ -50,6 +51,8 @@ impl Kind {
             Self::Service => reduce::<Service>(value),
             Self::Certificate => reduce::<Certificate>(value),
             Self::Lease => reduce::<Lease>(value),
+            Self::Report => reduce::<Report>(value),
+            Self::ClusterReport => reduce::<ClusterReport>(value),
             Self::Secret => reduce::<Secret>(value),
         }
     }

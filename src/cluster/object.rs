@@ -53,13 +53,17 @@ pub enum Kind {
     Certificate,
     /// Keeps a VLAN id for one network.
     Lease,
+    /// OpenReports': the customer's.
+    Report,
+    /// OpenReports': outlives the customer.
+    ClusterReport,
     /// What a guest starts with. Never listed or watched (I12): read by name, inside tenants' namespaces.
     Secret,
 }
 
 impl Kind {
     /// All of them, in the order in which a human reads them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::Namespace,
         Self::ResourceQuota,
         Self::LimitRange,
@@ -82,6 +86,8 @@ impl Kind {
         Self::Service,
         Self::Certificate,
         Self::Lease,
+        Self::Report,
+        Self::ClusterReport,
         Self::Secret,
     ];
 
@@ -119,6 +125,8 @@ impl Kind {
             Self::Service => ("", "v1", "Service", "services"),
             Self::Certificate => ("cert-manager.io", "v1", "Certificate", "certificates"),
             Self::Lease => ("coordination.k8s.io", "v1", "Lease", "leases"),
+            Self::Report => ("openreports.io", "v1alpha1", "Report", "reports"),
+            Self::ClusterReport => ("openreports.io", "v1alpha1", "ClusterReport", "clusterreports"),
             Self::Secret => ("", "v1", "Secret", "secrets"),
         };
         let gvk = kube::core::GroupVersionKind::gvk(group, version, kind);
@@ -139,6 +147,8 @@ impl Kind {
             Self::UserDefinedNetwork => Some("userdefinednetworks.k8s.ovn.org"),
             Self::ClusterUserDefinedNetwork => Some("clusteruserdefinednetworks.k8s.ovn.org"),
             Self::Certificate => Some("certificates.cert-manager.io"),
+            Self::Report => Some("reports.openreports.io"),
+            Self::ClusterReport => Some("clusterreports.openreports.io"),
             _ => None,
         }
     }
@@ -179,6 +189,9 @@ impl Kind {
             | Self::VirtualMachineSnapshot
             | Self::ConfigMap
             | Self::Retention
+            // Proof is not taken away.
+            | Self::Report
+            | Self::ClusterReport
             // An id stays taken until its network is gone, and then for the quarantine.
             | Self::Lease => false,
         }
@@ -197,7 +210,8 @@ pub struct Reference {
 impl Reference {
     /// The tenant in whose home the object lies, told by where it is and not by what is written on it: customers'
     /// namespaces and cluster-wide walls are `cf-<tenant>`, derived namespaces `cfd-<tenant>`, purge CronJobs
-    /// `cf-purge-<tenant>`, purge records `cf-record-<tenant>.<uid>`, cluster-wide networks `cf-<tenant>.<network>`, Velero's Schedules `cf-<tenant>`.
+    /// `cf-purge-<tenant>`, purge records `cf-record-<tenant>.<uid>`, cluster-wide networks `cf-<tenant>.<network>`, Velero's Schedules `cf-<tenant>`,
+    /// reports of the whole cluster `cloudfarm-<tenant>`.
     /// Anywhere else it is nobody's, whatever labels somebody copied onto it.
     #[must_use]
     pub fn home(&self) -> &str {
@@ -206,6 +220,7 @@ impl Reference {
             Kind::ConfigMap => home::of_purge_record(&self.name),
             Kind::ClusterUserDefinedNetwork => home::of_cluster_network(&self.name),
             Kind::Schedule => home::of_customer_namespace(&self.name),
+            Kind::ClusterReport => home::of_cluster_report(&self.name),
             _ => home::of_namespace(self.namespace.as_ref().unwrap_or(&self.name)),
         }
     }

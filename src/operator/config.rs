@@ -8,6 +8,7 @@ mod images;
 mod mail;
 mod networks;
 mod people;
+mod sections;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -23,6 +24,7 @@ pub use images::Images;
 pub use mail::{Encryption, Mail};
 pub use networks::Networks;
 pub use people::Issuer;
+use sections::{RawEvidence, RawGuestTimes};
 
 /// A config that passed every check.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +46,8 @@ pub struct Config {
     /// File with the key under which application IDs are shown.
     pub application_id_key: Option<PathBuf>,
     pub mail: Option<Mail>,
+    /// Is a report kept of each tenant, where OpenReports is installed?
+    pub open_reports: bool,
 }
 
 /// When the operator looks at what guests start from.
@@ -210,18 +214,8 @@ struct Raw {
     authentication: Option<people::RawAuthentication>,
     application_id: Option<people::RawApplicationId>,
     mail: Option<mail::RawMail>,
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-struct RawGuestTimes {
-    reread_minutes: u16,
-}
-
-impl Default for RawGuestTimes {
-    fn default() -> Self {
-        Self { reread_minutes: 30 }
-    }
+    #[serde(default)]
+    evidence: RawEvidence,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -396,6 +390,7 @@ impl Raw {
             issuers: self.authentication.map(|written| written.check(&mut faults)),
             application_id_key: self.application_id.map(|written| written.check(&mut faults)),
             mail: self.mail.and_then(|mail| mail.check(&mut faults)),
+            open_reports: self.evidence.open_reports,
             storage: Storage {
                 access_mode: faults.one_of(
                     "storage.accessMode",

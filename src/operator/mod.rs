@@ -18,6 +18,7 @@ pub mod neighbourhood;
 pub mod news;
 mod of_tenants;
 pub mod places;
+pub mod reports;
 mod server;
 pub mod stores;
 pub mod triggers;

@@ -15,6 +15,7 @@ use crate::api::notice::Notice;
 use crate::api::retention::{PurgeState, Retention};
 use crate::api::tenant::Tenant;
 use crate::api::tenant_network::{NetworkType, TenantNetwork};
+use crate::evidence::attestation::Word;
 use crate::foreign::instancetype::Size;
 use crate::foreign::kubevirt::Platform;
 use crate::network::observe::lease_of;
@@ -33,6 +34,7 @@ pub struct Stores {
     instancetypes: RwLock<Arc<BTreeMap<String, Size>>>,
     platform: RwLock<Arc<Platform>>,
     probe: RwLock<Option<Report>>,
+    words: RwLock<Option<Arc<Vec<Word>>>>,
 }
 
 /// One declared kind: its reflector's store and an index by tenant.
@@ -60,6 +62,7 @@ impl Stores {
             instancetypes: RwLock::default(),
             platform: RwLock::default(),
             probe: RwLock::default(),
+            words: RwLock::default(),
         }
     }
 
@@ -148,6 +151,22 @@ impl Stores {
         let mut current = self.probe.write().unwrap_or_else(PoisonError::into_inner);
         let changed = *current != report;
         *current = report;
+        changed
+    }
+}
+
+impl Stores {
+    /// What the organisation has signed, once that has been listed.
+    #[must_use]
+    pub fn words(&self) -> Option<Arc<Vec<Word>>> {
+        self.words.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces it; tells whether anything changed.
+    pub fn set_words(&self, words: Vec<Word>) -> bool {
+        let mut current = self.words.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = current.as_deref() != Some(&words);
+        *current = Some(Arc::new(words));
         changed
     }
 }

@@ -4,6 +4,7 @@
 //! a neighbour's kind (KubeVirt, CDI) is watched while its CRD exists, which a metadata watch of CRDs tells. A task
 //! that ends or panics ends the process: an operator that no longer sees must not go on deciding.
 
+mod attestations;
 mod neighbours;
 mod platform;
 
@@ -111,6 +112,9 @@ pub fn start(client: &Client, context: &Arc<Context>, writers: Writers) -> JoinS
     tasks.spawn(managed::<ConfigMap>(Api::namespaced(client.clone(), EVIDENCE_NAMESPACE), context.clone()));
     context.neighbours.awaited(probe::NAME);
     tasks.spawn(probe_report(Api::namespaced(client.clone(), EVIDENCE_NAMESPACE), context.clone()));
+    if context.config.open_reports {
+        tasks.spawn(attestations::attestations(Api::namespaced(client.clone(), EVIDENCE_NAMESPACE), context.clone()));
+    }
     places::start(&mut tasks, client, context);
     doors::start(&mut tasks, client, context);
     images::start(&mut tasks, client, context);

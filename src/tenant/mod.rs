@@ -16,6 +16,7 @@ use kube::runtime::controller::Action;
 use crate::api::tenant::Tenant;
 use crate::notice::announce;
 use crate::operator::context::{Again, Context};
+use crate::operator::reports;
 
 /// One pass over one Tenant: the five steps.
 pub async fn reconcile(tenant: Tenant, context: Arc<Context>) -> Result<Action, Again> {
@@ -23,9 +24,10 @@ pub async fn reconcile(tenant: Tenant, context: Arc<Context>) -> Result<Action, 
     let plan = desired::desired(&snapshot);
     let applied = plan.apply(&context.cluster).await;
     observe::unwritten(&context.guests, &snapshot, &applied);
-    let status = status::status(&snapshot, &plan, &applied);
+    let mut status = status::status(&snapshot, &plan, &applied);
+    let published = reports::of_tenant(&context, &snapshot.tenant, &mut status, plan.erasure.is_none()).await;
     let (notices, again) = announce::of_tenant(&context, &snapshot.tenant, &status);
-    let next = plan.next_change(&snapshot).into_iter().chain(again).min();
+    let next = plan.next_change(&snapshot).into_iter().chain(published).chain(again).min();
     let action = context.report(&snapshot.tenant, &status, &applied, next).await?;
     announce::make(&context, &notices).await?;
     Ok(action)

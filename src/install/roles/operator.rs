@@ -62,6 +62,8 @@ pub fn operator() -> Vec<Value> {
         rule("velero.io", &["backupstoragelocations", "backups"], &["list", "watch"]),
         // Of which one may be written is a policy; backups go by their own end.
         rule("velero.io", &["schedules"], &["get", "list", "watch", "create", "patch", "delete"]),
+        // Without `delete`: what is kept as proof is not taken away.
+        rule("openreports.io", &["reports", "clusterreports"], &["get", "list", "watch", "create", "patch"]),
         rule("apiextensions.k8s.io", &["customresourcedefinitions"], &["list", "watch"]),
         rule("events.k8s.io", &["events"], &["create", "patch"]),
     ];

@@ -5,6 +5,9 @@ use serde_json::Value;
 use super::{ENROLL, cluster_role, named, role, rule};
 use crate::install::{EVIDENCE_NAMESPACE, NAMESPACE};
 
+/// Sees everything that promises are judged by, and changes nothing.
+const AUDITOR: &str = "cloudfarm-auditor";
+
 const OFFICER: &str = "cloudfarm-data-protection-officer";
 
 /// Who decides about data, and who runs the service.
@@ -35,6 +38,12 @@ pub fn people() -> Vec<Value> {
         rule("cloudfarm.dev", &["accessgrants"], &["get", "list", "watch", "update", "patch"]),
         rule("cloudfarm.dev", &["accessgrants"], &["second", "revoke"]),
     ];
+    // What `cloudfarm report` and `cloudfarm evidence pack` are made from; nothing of what is in customers' VMs.
+    let examine = [
+        rule("cloudfarm.dev", &["tenants", "retentions", "notices"], &["get", "list"]),
+        rule("cloudfarm.dev", &["tenantnetworks", "accessgrants"], &["list"]),
+        rule("openreports.io", &["reports", "clusterreports"], &["get", "list"]),
+    ];
     vec![
         cluster_role("cloudfarm-staff", &ask),
         cluster_role("cloudfarm-staff-lead", &lead),
@@ -42,5 +51,7 @@ pub fn people() -> Vec<Value> {
         role(NAMESPACE, OFFICER, &steer),
         role(EVIDENCE_NAMESPACE, OFFICER, &[rule("", &["configmaps"], &["get", "list"])]),
         cluster_role("cloudfarm-provider-engineer", &run),
+        cluster_role(AUDITOR, &examine),
+        role(EVIDENCE_NAMESPACE, AUDITOR, &[rule("", &["configmaps"], &["get", "list"])]),
     ]
 }

@@ -15,6 +15,7 @@ pub mod name_resolution;
 mod namespace;
 mod network_policy;
 mod placement;
+pub mod report;
 pub mod residency;
 mod resource_quota;
 mod restored;
@@ -122,13 +123,7 @@ impl Home<'_> {
 pub fn desired(snapshot: &TenantSnapshot) -> Plan {
     let name = snapshot.tenant.name_any();
     let home = Home {
-        owner: Owner {
-            kind: OwnerKind::Tenant,
-            namespace: None,
-            uid: snapshot.tenant.uid().unwrap_or_default(),
-            tenant: name.clone(),
-            name: name.clone(),
-        },
+        owner: owner(&snapshot.tenant),
         snapshot,
         customer: home::customer_namespace(&name),
         derived: home::derived_namespace(&name),
@@ -145,6 +140,19 @@ pub fn desired(snapshot: &TenantSnapshot) -> Plan {
             let desired = Desired::nothing(home.owner, &snapshot.observed);
             Plan { desired, contract: Err(invalid), erasure, scans: Vec::new() }
         }
+    }
+}
+
+/// The Tenant as the owner of what is made for it.
+#[must_use]
+pub fn owner(tenant: &Tenant) -> Owner {
+    let name = tenant.name_any();
+    Owner {
+        kind: OwnerKind::Tenant,
+        namespace: None,
+        uid: tenant.uid().unwrap_or_default(),
+        tenant: name.clone(),
+        name,
     }
 }
 
