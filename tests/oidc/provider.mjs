@@ -68,4 +68,5 @@ server.on('request', (request, response) => {
   });
 });
 process.stdin.on('end', () => process.exit()).resume();
+process.stdout.on('error', () => {}); // nobody reads on after the issuer
 console.log(issuer);
