@@ -283,14 +283,15 @@ mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
     use super::*;
-    use crate::api::tenant::{TenantSpec, TenantStatus};
+    use crate::api::tenant::TenantStatus;
+    use crate::notice::recipients::tests::plum;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
     }
 
     fn full(since: i64, rearmed: Option<i64>) -> Tenant {
-        let mut tenant = Tenant::new("plum", TenantSpec::default());
+        let mut tenant = plum();
         tenant.metadata.uid = Some("0123456789".into());
         let crossing = CapacityCrossing {
             resource: "memory".into(),

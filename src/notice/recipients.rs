@@ -45,8 +45,24 @@ pub fn hash(notice_uid: &str, tenant: &str, person: &Administrator) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    /// A tenant without people.
+    pub fn plum() -> Tenant {
+        let spec = json!({
+            "contract": {
+                "applicationId": "TEST-000001",
+                "startDate": "2026-04-01",
+                "capacity": {"vcpus": 8, "memory": "32Gi", "storage": "500Gi", "instances": 4},
+            },
+            "administrators": [],
+            "residency": {"storageClassNames": ["cf-jp-encrypted"]},
+        });
+        Tenant::new("plum", serde_json::from_value(spec).unwrap())
+    }
 
     fn person(name: &str, role: Role) -> Administrator {
         Administrator {
@@ -60,7 +76,7 @@ mod tests {
     }
 
     fn told(kind: NoticeKind, people: &[Administrator]) -> Vec<String> {
-        let mut tenant = Tenant::new("plum", crate::api::tenant::TenantSpec::default());
+        let mut tenant = plum();
         tenant.spec.administrators = people.to_vec();
         recipients(kind, false, &tenant).into_iter().map(|person| person.username.clone()).collect()
     }
@@ -89,7 +105,7 @@ mod tests {
         let people = [person("sato", Role::Viewer), again];
         assert_eq!(told(NoticeKind::Incident, &people), ["other"]);
 
-        let mut tenant = Tenant::new("plum", crate::api::tenant::TenantSpec::default());
+        let mut tenant = plum();
         tenant.labels_mut().insert("tier".into(), "gold".into());
         let selector =
             |value: &str| Audience { selector: [("tier".into(), value.into())].into(), ..Audience::default() };

@@ -56,7 +56,7 @@ async fn what_is_refused_for_now_is_tried_again_and_what_is_refused_for_good_is_
 async fn an_answer_that_is_lost_costs_one_more_copy_of_the_same_mail() {
     let bed = bed().await;
     let mailpit = Mailpit::start("lost", true).await;
-    let proxy = Proxy::before(mailpit.smtp, Answer::Lost(1)).await;
+    let proxy = Proxy::before(mailpit.smtp, Answer::Lost(1));
     let operator = bed.operator(&mailpit.plain(mailpit.smtp)).await;
     bed.tenant("fig", json!([person("sato", json!({})), person("abe", json!({"role": "Administrator"}))])).await;
     mailpit.until("fig", 1).await;
@@ -82,7 +82,7 @@ async fn an_operator_that_dies_before_the_answer_leaves_one_more_copy_and_no_mor
     mailpit.until("plow", 1).await;
     first.rest(Duration::from_secs(1)).await;
     first.stop().await;
-    let proxy = Proxy::before(mailpit.smtp, Answer::Held).await;
+    let proxy = Proxy::before(mailpit.smtp, Answer::Held);
     let dying = bed.operator(&mailpit.plain(proxy.port)).await;
     bed.tell("torn", json!({"tenants": {"names": ["plow"]}}));
     proxy.swallowed.notified().await;
@@ -101,7 +101,7 @@ async fn an_operator_that_dies_before_the_answer_leaves_one_more_copy_and_no_mor
 async fn a_slow_server_is_waited_for_and_one_that_is_away_is_said() {
     let bed = bed().await;
     let mailpit = Mailpit::start("slow", true).await;
-    let proxy = Proxy::before(mailpit.smtp, Answer::Late(Duration::from_secs(2))).await;
+    let proxy = Proxy::before(mailpit.smtp, Answer::Late(Duration::from_secs(2)));
     let operator = bed.operator(&mailpit.plain(proxy.port)).await;
     bed.tenant("date", json!([person("sato", json!({}))])).await;
     bed.tell("slow", json!({"tenants": {"names": ["date"]}}));
