@@ -45,7 +45,7 @@ arguments() { # MODULE   of `go build`, in the module's folder
 install_packages() { # MODULE
   local folder=$here/tools/$1 done
   for tool in node npm; do
-    command -v $tool >/dev/null || { echo "$tool is needed for the OpenID provider of tests/oidc.rs: apt-get install -y nodejs npm" >&2; exit 1; }
+    command -v $tool >/dev/null || { echo "$tool is needed for the OpenID provider of tests/oidc.rs: Node.js 20 or newer with npm (https://nodejs.org)" >&2; exit 1; }
   done
   done=$cache/$1-$(cat "$folder"/package*.json | digest)
   if [ ! -d "$done" ]; then

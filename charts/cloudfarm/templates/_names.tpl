@@ -62,7 +62,7 @@ projected:
 {{- define "cloudfarm.config" -}}
 {{- $own := dict "namespace" .Release.Namespace "serviceAccount" "cloudfarm-purge" "image" (include "cloudfarm.purgeImage" .) }}
 {{- $known := dict "purge" (merge $own .Values.config.purge) }}
-{{- if .Values.applicationIdKey.secret }}
+{{- if (.Values.applicationIdKey).secret }}
 {{- $known = set $known "applicationId" (dict "keyFile" "/etc/cloudfarm-application-id/key") }}
 {{- end }}
 {{- toYaml (merge $known .Values.config) }}
