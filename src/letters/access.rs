@@ -134,7 +134,7 @@ fn facts(door: &Door<'_>, locale: Locale) -> Vec<(String, String)> {
         rows.push(fact(pick(locale, "時間", "How long"), duration(&spec.duration, locale)));
     }
     rows.extend(people(spec, locale));
-    if let Some(until) = door.expires_at.filter(|_| door.state != GrantState::Denied) {
+    if let Some(until) = door.expires_at.filter(|_| !matches!(door.state, GrantState::Denied | GrantState::Revoked)) {
         rows.push(fact(pick(locale, "期限", "Until"), dates::instant(until, locale)));
     }
     rows

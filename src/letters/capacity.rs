@@ -25,9 +25,9 @@ pub fn sheet(filling: &Filling<'_>, locale: Locale) -> Words {
         (Locale::Ja, true) => {
             format!("ご契約の{resource}の使用率が、お知らせの基準である {threshold}% を引き続き超えています。")
         }
-        (Locale::En, false) => format!("More than {threshold}% of what your contract has of {resource} is in use."),
+        (Locale::En, false) => format!("The use of {resource} is above {threshold}% of your contract."),
         (Locale::En, true) => {
-            format!("Still more than {threshold}% of what your contract has of {resource} is in use.")
+            format!("The use of {resource} is still above {threshold}% of your contract.")
         }
     };
     let (title, advice) = match (locale, full) {

@@ -95,7 +95,7 @@ pub fn addressed(words: Words, tenant: &str, provider: &Provider<'_>, locale: Lo
             format!("To the administrators of {tenant}"),
         ),
         blocks: words.blocks,
-        farewell: pick(locale, "今後とも、どうぞよろしくお願い申し上げます。", "Kind regards"),
+        farewell: pick(locale, "何卒よろしくお願い申し上げます。", "Kind regards"),
         small: pick(
             locale,
             format!("このメールは、{}がお客様環境の管理者としてご登録の方へ自動でお送りしています。", within(&name)),

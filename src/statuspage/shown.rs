@@ -50,15 +50,18 @@ pub struct Side {
     pub paragraphs: Vec<Vec<String>>,
 }
 
-/// Everything that is published: what needs attention first, then what comes next, then what is over, the latest first.
+/// Everything that is published: incidents that go on, then the rest of what is current by its severity, then what comes
+/// next, then what is over, the latest first.
 pub fn all(told: &[Told], now: Timestamp) -> Vec<Shown> {
     let mut shown: Vec<Shown> =
         told.iter().filter(|told| is_published(&told.notice)).map(|told| shown(told, now)).collect();
     shown.sort_by(|one, other| {
         let first = |shown: &Shown| match shown.place {
-            Place::Current => (0, Reverse(Some(shown.severity)), Reverse(Some(shown.begins)), None),
-            Place::Planned => (1, Reverse(None), Reverse(None), Some(shown.begins)),
-            Place::Past => (2, Reverse(None), Reverse(Some(shown.begins)), None),
+            Place::Current => {
+                (u8::from(!shown.is_open_incident()), Reverse(Some(shown.severity)), Reverse(Some(shown.begins)), None)
+            }
+            Place::Planned => (2, Reverse(None), Reverse(None), Some(shown.begins)),
+            Place::Past => (3, Reverse(None), Reverse(Some(shown.begins)), None),
         };
         first(one).cmp(&first(other)).then_with(|| one.anchor.cmp(&other.anchor))
     });
