@@ -26,7 +26,7 @@ async fn visited() -> &'static Plane {
     let subject = |name: &str| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name});
     let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "test-records"},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "test-records"},
-        "subjects": [SESSIONS, OPERATOR, PURGE, "suzuki"].map(subject)});
+        "subjects": ([SESSIONS, OPERATOR, PURGE, "suzuki"].map(subject))});
     apply(plane, &[world::namespace(TENANT), derived, role, binding]);
     plane
 }
