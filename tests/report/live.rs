@@ -46,13 +46,30 @@ fn result(report: &DynamicObject, clause: &str) -> Value {
     results.iter().find(|row| row["rule"] == clause).cloned().unwrap_or_default()
 }
 
-fn cloudfarm(plane: &Plane, words: &[&str]) -> (bool, Vec<u8>, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_cloudfarm"))
-        .args(words)
-        .arg("--kubeconfig")
-        .arg(plane.dir.join("kubeconfig"))
-        .output()
-        .expect("it starts");
+/// A kubeconfig of somebody with ClusterRole cloudfarm-auditor, and its Role where certificates are, and nothing else.
+fn auditor(plane: &Plane) -> String {
+    let bound = |kind: &str, namespace: Option<&str>, role: &str| {
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind,
+            "metadata": {"name": "test-auditor", "namespace": namespace},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": role, "name": "cloudfarm-auditor"},
+            "subjects": [{"kind": "User", "name": "auditor"}],
+        })
+    };
+    let bindings =
+        [bound("ClusterRoleBinding", None, "ClusterRole"), bound("RoleBinding", Some("cloudfarm-evidence"), "Role")];
+    apply(plane, &bindings);
+    let admin = plane.kubectl(&["config", "view", "--raw", "--minify", "-o", "json"], None);
+    let mut kubeconfig: Value = serde_json::from_str(&admin).expect("JSON");
+    kubeconfig["users"][0]["user"]["as"] = json!("auditor");
+    let file = plane.dir.join("auditor.kubeconfig");
+    std::fs::write(&file, kubeconfig.to_string()).expect("written");
+    file.to_str().expect("UTF-8").to_owned()
+}
+
+fn cloudfarm(kubeconfig: &str, words: &[&str]) -> (bool, Vec<u8>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cloudfarm"));
+    let output = command.args(words).args(["--kubeconfig", kubeconfig]).output().expect("it starts");
     (output.status.success(), output.stdout, String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
@@ -122,8 +139,11 @@ async fn both_reports_appear_rest_are_mended_and_outlive_the_tenant_and_people_r
     })
     .await;
 
-    // People with rights of their own read the same, and pack it.
-    let (ok, json, said) = cloudfarm(plane, &["report", "proven", "--format", "json"]);
+    // An auditor reads the same, and packs it.
+    let auditor = auditor(plane);
+    let (seen, listed) = plane.try_kubectl_with(std::path::Path::new(&auditor), &["get", "clusterreports"], None);
+    assert!(seen && listed.contains("cloudfarm-proven"), "{listed}");
+    let (ok, json, said) = cloudfarm(&auditor, &["report", "proven", "--format", "json"]);
     assert!(ok, "{said}");
     let read: Value = serde_json::from_slice(&json).expect("JSON");
     assert_eq!(read["findings"].as_array().map(Vec::len), Some(48));
@@ -131,7 +151,7 @@ async fn both_reports_appear_rest_are_mended_and_outlive_the_tenant_and_people_r
     assert_eq!(of("7.2.2").expect("there")["reason"], "Attested");
     assert_eq!(of("5.1.1-4").expect("there")["result"], "pass", "no AccessGrant was asked for");
     let file = plane.dir.join("pack.zip");
-    let (ok, _, said) = cloudfarm(plane, &["evidence", "pack", "proven", "-o", file.to_str().expect("UTF-8")]);
+    let (ok, _, said) = cloudfarm(&auditor, &["evidence", "pack", "proven", "-o", file.to_str().expect("UTF-8")]);
     assert!(ok, "{said}");
     checked(&std::fs::read(&file).expect("an archive"), "live");
 

@@ -21,16 +21,17 @@ pub fn html(document: &Document, language: Language) -> String {
         Language::English => format!("How the promises to {tenant} are kept"),
     };
     let source = match document.source {
-        Source::Live => say("この時点で判定しました", "judged at that time"),
-        Source::Published => {
-            say("運用ソフトウェアが公開した Report によります", "by the Report that the operator published")
-        }
+        Source::Live => say("に判定しました。", ", judged then."),
+        Source::Published => say(
+            "現在の、運用ソフトウェアが公開した Report によります。",
+            ", by the Report that the operator published.",
+        ),
     };
     let mut page = format!(
         "<!doctype html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-<meta name=\"robots\" content=\"noindex\">\n<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n<p class=\"sub\">{} {}. {source}.</p>\n",
+<meta name=\"robots\" content=\"noindex\">\n<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n<p class=\"sub\">{}{}{source}</p>\n",
         say("ja", "en"),
-        say("ISO/IEC 27017 ホワイトペーパーの各項目", "Every clause of the ISO/IEC 27017 whitepaper, as of"),
+        say("ISO/IEC 27017 ホワイトペーパーの各項目。", "Every clause of the ISO/IEC 27017 whitepaper, as of "),
         in_japan(document.at),
     );
     tiles(&mut page, document, language);

@@ -40,9 +40,9 @@ pub fn table(document: &Document, language: Language) -> String {
     let bad = |finding: &&Finding| matches!(finding.result, Outcome::Fail | Outcome::Error | Outcome::Warn);
     for finding in document.findings.iter().filter(bad) {
         let (sign, word) = words::outcome(finding.result, language);
-        let _ = write!(text, "\n{sign} {} {word} ({}): ", finding.clause.id, finding.reason);
-        for (index, part) in wrapped(&finding.message, WIDTH - 4).iter().enumerate() {
-            let _ = write!(text, "{}{part}", if index == 0 { "\n    " } else { "\n    " });
+        let _ = write!(text, "\n{sign} {} {word} ({}):", finding.clause.id, finding.reason);
+        for part in wrapped(&finding.message, WIDTH - 4) {
+            let _ = write!(text, "\n    {part}");
         }
         text.push('\n');
     }

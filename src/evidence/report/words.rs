@@ -29,7 +29,7 @@ pub fn outcome(outcome: Outcome, language: Language) -> (&'static str, &'static 
         Outcome::Fail => ("✗", language.choose("不適合", "broken")),
         Outcome::Warn => ("!", language.choose("注意", "watch")),
         Outcome::Error => ("?", language.choose("不明", "unknown")),
-        Outcome::Skip => ("–", language.choose("対象外", "not judged")),
+        Outcome::Skip => ("–", language.choose("判定なし", "not judged")),
     }
 }
 

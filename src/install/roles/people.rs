@@ -40,9 +40,9 @@ pub fn people() -> Vec<Value> {
     ];
     // What `cloudfarm report` and `cloudfarm evidence pack` are made from; nothing of what is in customers' VMs.
     let examine = [
-        rule("cloudfarm.dev", &["tenants", "retentions", "notices"], &["get", "list"]),
-        rule("cloudfarm.dev", &["tenantnetworks", "accessgrants"], &["list"]),
-        rule("openreports.io", &["reports", "clusterreports"], &["get", "list"]),
+        rule("cloudfarm.dev", &["tenants"], &["get"]),
+        rule("cloudfarm.dev", &["retentions", "notices", "tenantnetworks", "accessgrants"], &["list"]),
+        rule("openreports.io", &["clusterreports"], &["get", "list"]),
     ];
     vec![
         cluster_role("cloudfarm-staff", &ask),
