@@ -28,6 +28,8 @@ use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
 use crate::api::access_grant::AccessGrant;
+use crate::api::home;
+use crate::notice::announce;
 use crate::operator::context::{Again, Context};
 
 /// One pass over one AccessGrant: the five steps.
@@ -37,9 +39,11 @@ pub async fn reconcile(grant: AccessGrant, context: Arc<Context>) -> Result<Acti
     let applied = plan.apply(&context.cluster).await;
     let status = status::status(&snapshot, &plan, &applied);
     context.report(&snapshot.grant, &status, &applied, None).await?;
+    let told = AccessGrant { status: Some(status), ..snapshot.grant.clone() };
+    let namespace = snapshot.grant.namespace().unwrap_or_default();
+    announce::of_grant(&context, &told, home::of_customer_namespace(&namespace)).await?;
     if plan.judged.to_be_written(&snapshot.grant) {
         // The time that was granted is written; only a pass that reads it there opens the door.
-        let namespace = snapshot.grant.namespace().unwrap_or_default();
         context.triggers.grant(&namespace, &snapshot.grant.name_any());
     }
     // To the second, and never early: the clock is cut to whole seconds.

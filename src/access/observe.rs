@@ -11,7 +11,7 @@ use crate::api::access_grant::AccessGrant;
 use crate::api::home;
 use crate::api::jst::ContractDate;
 use crate::api::retention::PurgeState;
-use crate::api::tenant::{Administrator, Role, Tenant};
+use crate::api::tenant::{Administrator, Role, SubjectKind, Tenant};
 use crate::cluster::object::{Facts, Kind, Observation, Reference};
 use crate::operator::context::Context;
 
@@ -91,7 +91,10 @@ pub fn customer(tenant: &Tenant, erasing: bool, now: Timestamp) -> Customer {
     let end = spec.contract.end_date.as_ref().and_then(|date| date.parse::<ContractDate>().ok());
     let ends_at = end.and_then(|end| end.ends_at().ok());
     let ended = ends_at.is_some_and(|end| end <= now);
-    let privileged = |person: &&Administrator| !person.disabled && person.role == Role::PrivilegedAdministrator;
+    // A word that counts is a person's: nobody here knows who is in a group.
+    let privileged = |person: &&Administrator| {
+        !person.disabled && person.kind == SubjectKind::User && person.role == Role::PrivilegedAdministrator
+    };
     let name = |person: &Administrator| person.username.clone();
     let closed = match (erasing, ended, spec.suspended) {
         (true, _, _) => Some(Closed::Erasing),
