@@ -125,7 +125,7 @@ fn a_page_is_whole_in_itself_and_no_text_becomes_markup() {
 #[test]
 fn a_report_in_the_cluster_is_small_and_says_the_same_when_it_is_read_again() {
     for document in every_document() {
-        let about = document.findings[3].objects.first().cloned().unwrap_or_else(|| document_object());
+        let about = document.findings[3].objects.first().cloned().unwrap_or_else(document_object);
         let said = open_reports::said(&document.findings, &about);
         let bytes = serde_json::to_vec(&said).expect("JSON").len();
         assert!(bytes < 25_000, "{bytes} bytes");

@@ -127,7 +127,7 @@ async fn both_reports_appear_rest_are_mended_and_outlive_the_tenant_and_people_r
     std::fs::write(&key, made.expose()).expect("written");
     let attest = Command::new(env!("CARGO_BIN_EXE_cloudfarm"))
         .args(["evidence", "attest", "--clause", "7.2.2", "--statement"])
-        .args([&statement, std::path::Path::new("--key"), &key])
+        .args([statement.as_path(), std::path::Path::new("--key"), key.as_path()])
         .output()
         .expect("it starts");
     assert!(attest.status.success(), "{}", String::from_utf8_lossy(&attest.stderr));
