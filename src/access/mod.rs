@@ -31,6 +31,7 @@ use crate::api::access_grant::AccessGrant;
 use crate::api::home;
 use crate::notice::announce;
 use crate::operator::context::{Again, Context};
+use crate::operator::reports;
 
 /// One pass over one AccessGrant: the five steps.
 pub async fn reconcile(grant: AccessGrant, context: Arc<Context>) -> Result<Action, Again> {
@@ -39,6 +40,7 @@ pub async fn reconcile(grant: AccessGrant, context: Arc<Context>) -> Result<Acti
     let applied = plan.apply(&context.cluster).await;
     let status = status::status(&snapshot, &plan, &applied);
     context.report(&snapshot.grant, &status, &applied, None).await?;
+    reports::of_grant(&context, &snapshot.grant, &status);
     let told = AccessGrant { status: Some(status), ..snapshot.grant.clone() };
     let namespace = snapshot.grant.namespace().unwrap_or_default();
     announce::of_grant(&context, &told, home::of_customer_namespace(&namespace)).await?;

@@ -31,6 +31,7 @@ use kube::runtime::controller::Action;
 use crate::api::notice::Notice;
 use crate::cluster::applied::Applied;
 use crate::operator::context::{Again, Context};
+use crate::operator::reports;
 pub use book::Book;
 
 /// One pass over one Notice: the five steps. What is wanted are mails, and what is written are records of them.
@@ -39,5 +40,6 @@ pub async fn reconcile(notice: Notice, context: Arc<Context>) -> Result<Action, 
     let delivered = deliver::deliver(&context, &snapshot).await;
     let status = status::status(&snapshot, &delivered);
     let next = status::next_change(&snapshot, &delivered);
+    reports::of_notice(&context, &snapshot.notice, &status);
     context.report(&snapshot.notice, &status, &Applied::default(), next).await
 }

@@ -4,14 +4,21 @@
 //! A tenant that comes into being says something new every moment; a report follows once it has said the same for
 //! [`SETTLED`]. Nothing here waits or reads: what is due later is asked for as the pass's next change.
 
+use std::sync::Arc;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use kube::ResourceExt;
+use kube::core::object::HasStatus;
 use kube::runtime::reflector::ObjectRef;
+use kube::{Resource, ResourceExt};
+use serde::de::DeserializeOwned;
 
 use super::context::Context;
 use super::stores::Guarded;
+use crate::api::access_grant::{AccessGrant, AccessGrantStatus};
 use crate::api::condition::{ConditionType, Reason, Status, Verdict, merge};
+use crate::api::home;
+use crate::api::notice::{Notice, NoticeStatus};
 use crate::api::retention::{Retention, RetentionStatus};
 use crate::api::tenant::{Tenant, TenantStatus};
 use crate::api::tenant_network::{TenantNetwork, TenantNetworkStatus};
@@ -91,10 +98,32 @@ pub async fn of_retention(context: &Context, retention: &Retention, status: &mut
 /// What a network says of itself is judged in its tenant's reports.
 pub fn of_network(context: &Context, network: &TenantNetwork, status: &TenantNetworkStatus) {
     if context.config.open_reports && network.status.as_ref() != Some(status) {
-        let tenant = crate::api::home::of_customer_namespace(&network.namespace().unwrap_or_default()).to_owned();
-        context.triggers.tenant(&tenant);
-        context.triggers.retentions_of(&context.stores, &tenant);
+        judge_again(context, home::of_customer_namespace(&network.namespace().unwrap_or_default()));
     }
+}
+
+/// What became of a grant is judged in its tenant's reports.
+pub fn of_grant(context: &Context, grant: &AccessGrant, status: &AccessGrantStatus) {
+    if context.config.open_reports && grant.status.as_ref() != Some(status) {
+        judge_again(context, home::of_customer_namespace(&grant.namespace().unwrap_or_default()));
+    }
+}
+
+/// What became of a notice is judged in the reports of every tenant that it is about. How many mails are out is not.
+pub fn of_notice(context: &Context, notice: &Notice, status: &NoticeStatus) {
+    let judged = |status: &NoticeStatus| (status.conditions.clone(), status.phase, status.deadline_met);
+    if !context.config.open_reports || notice.status.as_ref().map(judged) == Some(judged(status)) {
+        return;
+    }
+    match notice.spec.tenants.as_ref().filter(|audience| !audience.names.is_empty()) {
+        Some(audience) => audience.names.iter().for_each(|tenant| judge_again(context, tenant)),
+        None => context.stores.tenants.all().iter().for_each(|tenant| judge_again(context, &tenant.name)),
+    }
+}
+
+fn judge_again(context: &Context, tenant: &str) {
+    context.triggers.tenant(tenant);
+    context.triggers.retentions_of(&context.stores, tenant);
 }
 
 /// What a pass says about its report, and when to look again.
@@ -181,22 +210,29 @@ fn world(
     retention: Known<Option<Retention>>,
     for_customer: bool,
 ) -> World {
-    let networks = context.stores.networks.of_tenant(name);
-    let mut networks: Vec<TenantNetwork> = networks
-        .iter()
-        .filter_map(|network| network.0.as_ref().ok())
-        .map(|network| context.statuses.freshest(network))
-        .collect();
-    networks.sort_by_key(ResourceExt::name_any);
+    // Those that people wrote belong to nobody alone.
+    let notices = [context.stores.notices.of_tenant(name), context.stores.notices.of_tenant("")].concat();
     World {
         name: name.to_owned(),
         tenant,
         retention,
-        networks: Ok(networks),
-        grants: Err("this operator does not watch AccessGrants".to_owned()),
-        notices: Err("this operator does not watch Notices".to_owned()),
+        networks: each(context, &context.stores.networks.of_tenant(name)),
+        grants: each(context, &context.stores.grants.of_tenant(name)),
+        notices: each(context, &notices),
         words: context.stores.words().map(|words| words.to_vec()).ok_or_else(|| "they are not listed yet".to_owned()),
         for_customer,
         now: context.clock.now(),
     }
+}
+
+/// All of them by name, as their passes have left them.
+fn each<K>(context: &Context, found: &[Arc<Guarded<K>>]) -> Known<Vec<K>>
+where
+    K: Resource<DynamicType = ()> + HasStatus + Clone + DeserializeOwned,
+    K::Status: DeserializeOwned,
+{
+    let decoded: Known<Vec<Option<&K>>> = found.iter().map(|found| decoded(Some(found))).collect();
+    let mut all: Vec<K> = decoded?.into_iter().flatten().map(|found| context.statuses.freshest(found)).collect();
+    all.sort_by_key(ResourceExt::name_any);
+    Ok(all)
 }
