@@ -261,18 +261,19 @@ impl Which {
             return print_json(&grant::json(&after, desk.now));
         }
         let (tenant, name) = (&self.tenant, &self.grant);
-        let next = match word {
-            Word::Approve | Word::Second => format!(
-                "it opens as soon as the operator has seen it, and closes by itself; \
-look: kubectl cloudfarm grants {tenant}; end it: kubectl cloudfarm revoke {tenant} {name}"
+        let (next, commands) = match word {
+            Word::Approve | Word::Second => (
+                "it opens as soon as the operator has seen it, and closes by itself",
+                format!("  kubectl cloudfarm grants {tenant}\n  kubectl cloudfarm revoke {tenant} {name}\n"),
             ),
-            Word::Deny => "it is over, and nobody was let in".to_owned(),
-            Word::Revoke => {
-                "it is over as soon as the operator has seen it; a connection that is open ends by itself".to_owned()
-            }
+            Word::Deny => ("it is over, and nobody was let in", String::new()),
+            Word::Revoke => (
+                "it is over as soon as the operator has seen it; a connection that is open ends by itself",
+                String::new(),
+            ),
         };
         let said = format!("{} is {} by {me}; {next}", self.title(), word.past());
-        print(&(super::table::wrap(&said, super::table::WIDTH).join("\n") + "\n"))
+        print(&(super::table::wrap(&said, super::table::WIDTH).join("\n") + "\n" + &commands))
     }
 
     fn unchanged(&self, error: &WriteError) -> Failure {

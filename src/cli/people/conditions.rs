@@ -68,8 +68,11 @@ pub fn text(conditions: &[Condition], now: Timestamp, paint: Paint) -> String {
         text += &inset(2, &lines);
         text += &inset(6, &wrap(&each.message, WIDTH - 6));
     }
-    let good: Vec<String> =
-        sorted.iter().filter(|each| grade(each) == Grade::Good).map(|each| clean(&each.type_)).collect();
+    let good: Vec<String> = sorted
+        .iter()
+        .filter(|each| grade(each) == Grade::Good && each.status == "True")
+        .map(|each| clean(&each.type_))
+        .collect();
     if !good.is_empty() {
         text += &inset(2, &wrap(&format!("good: {}", good.join(", ")), WIDTH - 2));
     }

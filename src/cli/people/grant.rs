@@ -76,6 +76,7 @@ pub fn until(grant: &AccessGrant, now: Timestamp) -> String {
     match &spec.not_before {
         _ if over(grant) => "-".to_owned(),
         Some(from) if from.0 > now => format!("{} from {}", spec.duration, japan(from.0)),
+        _ if spec.basis == Basis::Terms => format!("{} from the signature on", spec.duration),
         _ => format!("{} from the consent on", spec.duration),
     }
 }
@@ -130,19 +131,21 @@ pub fn standing(grant: &AccessGrant, now: Timestamp) -> String {
     if said.is_empty() { "-".to_owned() } else { said.join("; ") }
 }
 
-/// Whose word is missing, and what that person types.
+/// What that person types; it stands in a line of its own, to be copied.
+pub fn to_type(grant: &AccessGrant) -> Option<String> {
+    let word = if grant.spec.basis == Basis::Terms { "second" } else { "approve" };
+    waits_for(grant).map(|_| format!("kubectl cloudfarm {word} {} {}", tenant(grant), grant.name_any()))
+}
+
+/// Whose word is missing.
 pub fn waits_for(grant: &AccessGrant) -> Option<String> {
-    let (tenant, name, spec) = (tenant(grant), grant.name_any(), &grant.spec);
+    let spec = &grant.spec;
     if over(grant) || spec.revoked.is_some() {
         return None;
     }
     match spec.basis {
-        Basis::Consent if spec.approval.is_none() => {
-            Some(format!("a privileged administrator of {tenant}: kubectl cloudfarm approve {tenant} {name}"))
-        }
-        Basis::Terms if spec.second_approver.is_none() => {
-            Some(format!("a second person of the staff: kubectl cloudfarm second {tenant} {name}"))
-        }
+        Basis::Consent if spec.approval.is_none() => Some(format!("a privileged administrator of {}", tenant(grant))),
+        Basis::Terms if spec.second_approver.is_none() => Some("a second person of the staff".to_owned()),
         _ => None,
     }
 }
@@ -182,7 +185,7 @@ pub fn json(grant: &AccessGrant, now: Timestamp) -> Value {
         "vms": spec.vms, "notBefore": spec.not_before, "duration": spec.duration, "approval": spec.approval,
         "secondApprover": spec.second_approver, "revoked": spec.revoked,
         "expiresAt": status.expires_at, "expiresAtJST": expires(grant).map(in_japan), "secondsLeft": left,
-        "expired": late(grant, now), "waitsFor": waits_for(grant), "sessions": status.sessions,
+        "expired": late(grant, now), "waitsFor": waits_for(grant), "toType": to_type(grant), "sessions": status.sessions,
     })
 }
 
@@ -254,9 +257,9 @@ pub mod tests {
     fn whose_word_is_missing_is_told_until_it_is_given_or_the_grant_is_over() {
         let terms = json!({"basis": "Terms", "clause": "12.3"});
         let given = json!({"approval": {"by": "tanaka", "at": Time(now()), "decision": "Approve"}});
-        let waits = |spec: &Value, status: Value| waits_for(&grant("a", spec.clone(), status)).unwrap_or_default();
-        assert!(waits(&json!({}), json!({})).contains("administrator of acme: kubectl cloudfarm approve acme a"));
-        assert!(waits(&terms, json!({})).contains("kubectl cloudfarm second acme a"));
+        let waits = |spec: &Value, status: Value| to_type(&grant("a", spec.clone(), status)).unwrap_or_default();
+        assert_eq!(waits(&json!({}), json!({})), "kubectl cloudfarm approve acme a");
+        assert_eq!(waits(&terms, json!({})), "kubectl cloudfarm second acme a");
         assert_eq!(waits(&given, json!({"state": "Requested"})), "");
         assert_eq!(waits(&json!({}), json!({"state": "Expired"})), "");
         assert_eq!(waits(&json!({"revoked": {"by": "sato"}}), json!({})), "");

@@ -105,9 +105,10 @@ fn below(each: &AccessGrant, now: Timestamp) -> String {
     let room = WIDTH - 2 - INSET;
     let what = wrap_at_most(&grant::what(each), room, 2);
     let why = wrap_at_most(&grant::why(each), room, 2);
-    // What a person has to type stands whole.
     let so_far = wrap(&grant::standing(each, now), room);
-    let lines = [("  what", what), ("  why", why), ("  so far", so_far)];
+    let mut lines = vec![("  what", what), ("  why", why), ("  so far", so_far)];
+    // What a person has to type is not broken: it is copied.
+    lines.extend(grant::to_type(each).map(|command| ("  type", vec![clean(&command)])));
     lines.iter().map(|(head, lines)| indented(head, 2 + INSET, lines)).collect()
 }
 

@@ -112,8 +112,8 @@ fn sorted(listed: &Listed<Notice>, all: bool, now: Timestamp) -> Vec<&Notice> {
 /// For people.
 fn text(listed: &Listed<Notice>, all: bool, language: Locale, now: Timestamp, paint: Paint) -> String {
     let shown = sorted(listed, all, now);
-    let heads = ["NOTICE", "KIND", "SEVERITY", "SUBJECT", "TENANTS", "SENT", "FAILED", "DEADLINE", "AGE"];
-    let mut table = Table::new(&heads, &["NOTICE", "SUBJECT"]);
+    let heads = ["NOTICE", "KIND", "SEVERITY", "TENANTS", "SENT", "FAILED", "DEADLINE", "AGE"];
+    let mut table = Table::new(&heads, &["NOTICE"]);
     for each in &shown {
         let (spec, status) = (&each.spec, each.status.clone().unwrap_or_default());
         let subject = match language {
@@ -124,11 +124,10 @@ fn text(listed: &Listed<Notice>, all: bool, language: Locale, now: Timestamp, pa
         let sent = status.counts.as_ref().map(|counts| (counts.sent, counts.recipients, counts.failed));
         let (clock, tone) = deadline(each, now);
         let about = audience(spec.tenants.as_ref());
-        table.row(vec![
+        let cells = vec![
             plain(each.name_any()),
             plain(format!("{:?}", spec.kind)),
             cell(format!("{:?}", spec.severity), if grave { Tone::Doubtful } else { Tone::Plain }),
-            plain(subject),
             cell(&about, if about == "nobody" { Tone::Bad } else { Tone::Plain }),
             plain(sent.map_or_else(|| "-".to_owned(), |(sent, of, _)| format!("{sent}/{of}"))),
             cell(
@@ -137,23 +136,25 @@ fn text(listed: &Listed<Notice>, all: bool, language: Locale, now: Timestamp, pa
             ),
             cell(clock, tone),
             plain(age(each.metadata.creation_timestamp.as_ref().map(|at| at.0), now)),
-        ]);
+        ];
+        table.row_and(cells, below(each, subject));
     }
     let mut text = if table.is_empty() { "there is nothing to tell\n".to_owned() } else { table.text(paint) };
-    for each in &shown {
-        let status = each.status.clone().unwrap_or_default();
-        let bad = status.conditions.iter().find(|each| conditions::grade(each) == conditions::Grade::Bad);
-        if let Some(bad) = bad {
-            let said = format!("{}: {}: {}", each.name_any(), bad.reason, bad.message);
-            text += &inset(2, &wrap(&said, WIDTH - 2));
-        }
-    }
     let hidden = listed.items.len() - shown.len();
     if hidden > 0 {
         let said = format!("{hidden} done, shown with --all\n");
         text += &said;
     }
     text + &unreadable(&listed.unreadable)
+}
+
+/// The subject, and why not everybody was told.
+fn below(each: &Notice, subject: &str) -> String {
+    let conditions = each.status.as_ref().map_or(&[][..], |status| &status.conditions[..]);
+    let bad = conditions.iter().find(|each| conditions::grade(each) == conditions::Grade::Bad);
+    let why =
+        bad.map_or_else(String::new, |bad| inset(4, &wrap(&format!("{}: {}", bad.reason, bad.message), WIDTH - 4)));
+    inset(2, &wrap(subject, WIDTH - 2)) + &why
 }
 
 /// For programs: both languages.

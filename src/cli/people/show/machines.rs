@@ -108,7 +108,7 @@ pub fn table(rows: &[Row], seen: bool, now: Timestamp, paint: Paint) -> String {
 
 fn backup(row: &Row, now: Timestamp) -> Cell {
     let Some(backup) = &row.backup else { return plain("-") };
-    let last = backup.last_success.as_ref().map_or_else(|| "none yet".to_owned(), |at| away(at.0, now));
+    let last = backup.last_success.as_ref().map_or_else(|| "none".to_owned(), |at| away(at.0, now));
     match backup.failures {
         0 => plain(last),
         failures => cell(format!("{failures} failed, last {last}"), Tone::Bad),
