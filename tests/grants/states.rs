@@ -190,7 +190,7 @@ fn holds(world: &World, before: &AccessGrant, plan: &Plan) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_happens_an_end_is_for_ever_no_time_grows_and_no_door_stands_without_consent_or_outside_of_its_time(
