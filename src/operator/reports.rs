@@ -111,7 +111,10 @@ pub fn of_grant(context: &Context, grant: &AccessGrant, status: &AccessGrantStat
 
 /// What became of a notice is judged in the reports of every tenant that it is about. How many mails are out is not.
 pub fn of_notice(context: &Context, notice: &Notice, status: &NoticeStatus) {
-    let judged = |status: &NoticeStatus| (status.conditions.clone(), status.phase, status.deadline_met);
+    let judged = |status: &NoticeStatus| {
+        let said = status.conditions.iter().map(|each| (each.type_.clone(), each.status.clone()));
+        (said.collect::<Vec<_>>(), status.first_sent_at.clone(), status.published_at.clone(), status.deadline_met)
+    };
     if !context.config.open_reports || notice.status.as_ref().map(judged) == Some(judged(status)) {
         return;
     }

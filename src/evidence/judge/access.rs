@@ -10,6 +10,7 @@ use crate::api::access_grant::{AccessGrant, Basis, Decision, GrantState};
 use crate::api::condition::ConditionType;
 use crate::api::jst::in_japan;
 use crate::api::tenant::{Role, Tenant};
+use crate::notice::event;
 
 /// 5.1.1-2: is it known who could enter now?
 pub fn insiders(world: &World) -> Verdict {
@@ -224,10 +225,14 @@ pub fn opening(world: &World) -> Verdict {
         Ok(tenant) => tenant,
         Err(unknown) => return unknown,
     };
-    // Said by whoever sends mails; without anybody who does, nobody knows.
-    let told = tenant
-        .status
-        .as_ref()
+    // The operator makes it for each contract, where a mail server is configured.
+    let name = event::opening(tenant).name_any();
+    let opening = match &world.notices {
+        Ok(notices) => notices.iter().find(|notice| notice.name_any() == name),
+        Err(why) => return not_known("the Notices", why),
+    };
+    let told = opening
+        .and_then(|notice| notice.status.as_ref())
         .and_then(|status| status.conditions.iter().find(|condition| condition.type_ == "NoticesDelivered"));
     let told = match told {
         None => {

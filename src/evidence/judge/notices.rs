@@ -51,12 +51,13 @@ fn status(notice: &Notice) -> NoticeStatus {
     notice.status.clone().unwrap_or_default()
 }
 
+// How many were told is about other customers, too.
 fn seen(notice: &Notice) -> Value {
     let told = status(notice);
     json!({
         "object": Object::of(notice), "kind": notice.spec.kind, "window": notice.spec.window,
-        "confirmedAt": notice.spec.confirmed_at, "counts": told.counts, "firstSentAt": told.first_sent_at,
-        "lastSentAt": told.last_sent_at, "publishedAt": told.published_at, "deadline": told.deadline, "deadlineMet": told.deadline_met,
+        "confirmedAt": notice.spec.confirmed_at, "firstSentAt": told.first_sent_at, "publishedAt": told.published_at,
+        "deadline": told.deadline, "deadlineMet": told.deadline_met,
     })
 }
 
@@ -124,23 +125,25 @@ pub fn maintenance(world: &World) -> Verdict {
     judged(found, "no maintenance was announced", |notice| before_the_window(notice, now)).limit("before it begins")
 }
 
-/// Has everybody got it? A recipient that is added later makes it incomplete until that one has it, too.
+/// Has everybody got it? A recipient that is added later makes it incomplete until that one has it, too. How many they are
+/// is about other customers, too.
 fn delivered(notice: &Notice) -> Verdict {
     let name = notice.name_any();
     let told = status(notice);
-    match told.counts {
+    let verdict = match told.counts {
         None => Verdict::unknown("NotObserved", format!("nobody has looked at Notice {name}")),
         Some(counts) if counts.recipients == 0 => Verdict::fail("NobodyTold", format!("Notice {name} reaches nobody")),
         Some(counts) if counts.failed > 0 => {
-            Verdict::fail("NotDelivered", format!("Notice {name} did not reach {} people", counts.failed))
+            Verdict::fail("NotDelivered", format!("Notice {name} did not reach everybody it is for"))
         }
-        Some(counts) if counts.sent < counts.recipients => Verdict::warn(
-            "Sending",
-            format!("Notice {name} has reached {} of {} people", counts.sent, counts.recipients),
-        ),
-        Some(_) => Verdict::pass("each reached everybody it is for"),
-    }
-    .since(told.last_sent_at.map(|at| at.0))
+        Some(counts) if counts.sent < counts.recipients => {
+            Verdict::warn("Sending", format!("Notice {name} has not reached everybody yet"))
+        }
+        Some(_) => {
+            return Verdict::pass("each reached everybody it is for").since(told.last_sent_at.map(|at| at.0));
+        }
+    };
+    verdict.since(first_told(notice))
 }
 
 /// 12.6.1: were vulnerabilities mailed to all?
