@@ -18,7 +18,7 @@ use crate::api::tenant::Tenant;
 use crate::api::tenant_network::TenantNetwork;
 
 /// Schemas by kind, each made when the first document of that kind comes.
-static SCHEMAS: [(&str, LazyLock<Value>); 4] = [
+static SCHEMAS: [(&str, LazyLock<Value>); 5] = [
     ("Tenant", LazyLock::new(|| schema(&Tenant::crd()))),
     ("TenantNetwork", LazyLock::new(|| schema(&TenantNetwork::crd()))),
     ("Retention", LazyLock::new(|| schema(&Retention::crd()))),
