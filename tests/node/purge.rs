@@ -61,6 +61,21 @@ async fn run(installation: &Installation, tenant: &str, job: &str) -> String {
     plane.kubectl(&["logs", "--follow", &name(&pod), "-n", NAMESPACE], None)
 }
 
+/// Runs until everything is gone. Whatever happens to the operator meanwhile may leave a run in doubt about the time, for
+/// its lease is one of the clocks: such a run deletes nothing more, says so, and the next one goes on.
+async fn erased(installation: &Installation, tenant: &str) {
+    for turn in 1..=5 {
+        let said = run(installation, tenant, &format!("erase-{turn}")).await;
+        if said.contains("Purged") {
+            return;
+        }
+        assert!(said.contains("the time is in doubt"), "{said}");
+        installation.both_ready().await;
+        installation.leader().await;
+    }
+    panic!("five runs were in doubt about the time");
+}
+
 #[test]
 fn a_purge_goes_from_its_cron_job_to_a_certificate_in_pods_of_its_own_identity() {
     super::installed(async |installation: &Installation| {
@@ -90,8 +105,7 @@ fn a_purge_goes_from_its_cron_job_to_a_certificate_in_pods_of_its_own_identity()
         assert!(volume.path().join("ledger").exists());
         leaver.approved().await;
         let began = now();
-        let said = run(installation, "leaver", "erase").await;
-        assert!(said.contains("Purged"), "{said}");
+        erased(installation, "leaver").await;
         tell("purge Job made -> certificate", &seconds(now().duration_since(began)));
 
         for namespace in [namespace, home::derived_namespace("leaver")] {
