@@ -193,7 +193,8 @@ mod tests {
                 "ClusterRoleBinding" if name == "cloudfarm-launcher" => false,
                 "ServiceAccount" | "ClusterRoleBinding" | "RoleBinding" => true,
                 "ClusterRole" | "Role" => {
-                    [OPERATOR_ACCOUNT, INSIDE, RECORDS, SCAN_ACCOUNT].contains(&name) || name.starts_with(PURGE_ACCOUNT)
+                    [OPERATOR_ACCOUNT, DOORS, INSIDE, RECORDS, SCAN_ACCOUNT].contains(&name)
+                        || name.starts_with(PURGE_ACCOUNT)
                 }
                 _ => false,
             };

@@ -70,6 +70,7 @@ pub(super) mod tests {
             email: format!("{name}@customer.example"),
             role,
             notify: None,
+            kind: crate::api::tenant::SubjectKind::User,
             locale: crate::api::tenant::Locale::Ja,
             disabled: false,
         }
