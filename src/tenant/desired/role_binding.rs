@@ -82,7 +82,8 @@ pub fn inside(home: &Home) -> Option<DesiredObject> {
     })
 }
 
-/// Who keeps records beside the tenant's data: the session log, of access without a grant.
+/// Who keeps records beside the tenant's data: the operator of the mails that it sends, the session log of access without a
+/// grant.
 pub fn records(home: &Home) -> DesiredObject {
     let account = |namespace: &str, name: &str| Subject {
         kind: "ServiceAccount".into(),
@@ -97,7 +98,7 @@ pub fn records(home: &Home) -> DesiredObject {
             kind: "ClusterRole".into(),
             name: RECORDS.into(),
         },
-        subjects: Some(vec![account(sessions::NAMESPACE, sessions::NAME)]),
+        subjects: Some(vec![account(NAMESPACE, OPERATOR_ACCOUNT), account(sessions::NAMESPACE, sessions::NAME)]),
     })
 }
 
