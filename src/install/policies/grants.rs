@@ -75,7 +75,7 @@ pub fn status() -> Guard {
             format!("{WHAT} + 'its status is written by the operator alone; ' + request.userInfo.username + ' is somebody else'"),
         )
         .unless(
-            format!("!{old}.hasValue() || {new}.hasValue() && timestamp({new}.value()) <= timestamp({old}.value())"),
+            format!("!{old}.hasValue() || {new}.hasValue() && timestamp({new}.orValue('')) <= timestamp({old}.orValue(''))"),
             format!("{WHAT} + 'status.expiresAt is kept or comes earlier, and ' + {new}.orValue('none') + ' is later than ' + {old}.orValue('none')"),
         )
         .unless(
@@ -89,6 +89,7 @@ pub fn doors() -> Guard {
     let what = "request.resource.resource + ' ' + request.namespace + '/' + object.metadata.?name.orValue('') + ' is part of a door: '";
     let (new, old) = (annotation("object", EXPIRES), annotation("oldObject", EXPIRES));
     let longest = "duration('8h5m')";
+    let instant = "'^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?Z$'";
     let made = "timestamp(object.metadata.creationTimestamp)";
     Guard::on(
         "cloudfarm-grant-doors",
@@ -102,15 +103,15 @@ pub fn doors() -> Guard {
         format!("{what} + 'the label {GRANT} and what carries it are written by the operator alone, and ' + request.userInfo.username + ' is somebody else; ask by an AccessGrant'"),
     )
     .unless(
-        format!("{}.hasValue() && {new}.hasValue() && timestamp({new}.value()) > timestamp('2000-01-01T00:00:00Z')", label("object", GRANT)),
+        format!("{}.hasValue() && {new}.hasValue() && {new}.orValue('').matches({instant})", label("object", GRANT)),
         format!("{what} + 'the annotation {EXPIRES} has to say from when on it is closed'"),
     )
     .unless(
-        format!("oldObject != null || timestamp({new}.value()) > {made} && timestamp({new}.value()) - {made} <= {longest}"),
+        format!("oldObject != null || timestamp({new}.orValue('')) > {made} && timestamp({new}.orValue('')) - {made} <= {longest}"),
         format!("{what} + 'it is made when its hour, ' + {new}.orValue('none') + ', has passed already, or lies more than 8 hours ahead'"),
     )
     .unless(
-        format!("oldObject == null || !{old}.hasValue() || timestamp({new}.value()) <= timestamp({old}.value())"),
+        format!("oldObject == null || !{old}.hasValue() || timestamp({new}.orValue('')) <= timestamp({old}.orValue(''))"),
         format!("{what} + 'its hour is never moved to a later one, and ' + {new}.orValue('none') + ' is later than ' + {old}.orValue('none')"),
     )
     .unless(
