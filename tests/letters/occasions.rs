@@ -156,7 +156,7 @@ fn capacity(percent: i64, used: &'static str, again: bool) -> Occasion<'static> 
 
 /// Name of the golden files, and the occasion.
 pub fn all() -> Vec<(&'static str, Occasion<'static>)> {
-    let oidc = Oidc { issuer: "https://id.acme.example".into(), group_prefix: None };
+    let oidc = Oidc { issuer: "https://id.acme.example".into(), ..Oidc::default() };
     let authentication = Authentication {
         mode: AuthenticationMode::Oidc,
         oidc: Some(oidc),
