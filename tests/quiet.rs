@@ -40,7 +40,7 @@ async fn a_tenant_costs_one_write_per_object_and_one_status_a_change_one_more_an
     condition(&world::retentions(&client), "warm-up", "Ready", "True").await;
 
     // Creation: two namespaces, quota, limit range, two default-denies, platform, import, the wall, two role
-    // bindings, the Retention, and one status each for the Tenant and the Retention.
+    // bindings for people and one for who keeps records, the Retention, and one status each for the Tenant and the Retention.
     let mark = Mark::now(plane);
     apply(plane, &[tenant("quiet", json!({}))]);
     condition(&world::tenants(&client), "quiet", "Ready", "True").await;
@@ -50,7 +50,7 @@ async fn a_tenant_costs_one_write_per_object_and_one_status_a_change_one_more_an
     no_lists(&calls);
     let made = writes(&calls);
     let statuses = made.iter().filter(|write| write.contains("/status ")).count();
-    assert_eq!((made.len() - statuses, count(&made, "tenants/status")), (12, 1), "{made:#?}");
+    assert_eq!((made.len() - statuses, count(&made, "tenants/status")), (13, 1), "{made:#?}");
     let mut once = made.clone();
     once.sort();
     once.dedup();

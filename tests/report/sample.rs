@@ -56,11 +56,7 @@ const NETWORK: [ConditionType; 8] = [
 /// The Tenant, TenantNetwork, Retention, AccessGrants and Notices of `acme`.
 pub fn manifests() -> [Value; 5] {
     let meta = |name: &str, namespace: Option<&str>| json!({"name": name, "namespace": namespace, "uid": format!("uid-of-{name}"), "generation": 1, "creationTimestamp": "2026-04-01T00:00:00Z"});
-    let mut told = conditions(&TENANT);
-    told.as_array_mut()
-        .expect("a list")
-        .push(json!({"type": "NoticesDelivered", "status": "True", "reason": "AsDeclared",
-        "message": "the opening notice reached 1 of 1", "lastTransitionTime": "2026-04-01T00:10:00Z"}));
+    let told = conditions(&TENANT);
     let tenant = json!({
         "apiVersion": "cloudfarm.dev/v1alpha1", "kind": "Tenant", "metadata": meta("acme", None),
         "spec": {
@@ -129,7 +125,12 @@ pub fn manifests() -> [Value; 5] {
     let mut in_time = sent("2026-11-05T02:12:00Z");
     in_time["deadline"] = json!("2026-11-05T05:00:00Z");
     in_time["deadlineMet"] = json!(true);
+    let opened = json!({"counts": told, "firstSentAt": "2026-04-01T00:10:00Z", "lastSentAt": "2026-04-01T00:10:00Z",
+        "conditions": [{"type": "NoticesDelivered", "status": "True", "reason": "AsDeclared",
+            "message": "the opening notice reached everybody", "lastTransitionTime": "2026-04-01T00:10:00Z"}]});
+    let to_acme = json!({"kind": "Access", "tenants": {"names": ["acme"]}, "web": false});
     let notices = json!([
+        notice("opening-acme-uid-of-a", to_acme, opened),
         notice("patch-night", json!({"kind": "Maintenance", "window": window}), sent("2026-11-08T00:00:00Z")),
         notice("new-console", json!({"kind": "SpecChange", "window": window}), sent("2026-11-08T00:00:00Z")),
         notice("cve", json!({"kind": "Vulnerability"}), sent("2026-11-02T00:00:00Z")),

@@ -17,14 +17,15 @@ fn person(kind: &str, username: &str, role: &str, disabled: bool) -> Value {
     json!({"kind": kind, "username": username, "email": "people@plum.example", "role": role, "disabled": disabled})
 }
 
-/// Every subject of every binding but the operator's own: role, kind, name.
+/// Everybody who is bound but our own accounts: role, kind, name.
 fn subjects(plan: &Plan) -> BTreeSet<(String, String, String)> {
     let bindings = plan.desired.objects().filter(|object| object.reference.kind == Kind::RoleBinding);
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let people = bindings.filter(|binding| binding.reference.name != INSIDE).flat_map(|binding| {
+    let people = bindings.flat_map(|binding| {
         let role = word(&binding.body["roleRef"]["name"]);
         let subjects = binding.body["subjects"].as_array().cloned().unwrap_or_default();
-        subjects.into_iter().map(move |subject| (role.clone(), word(&subject["kind"]), word(&subject["name"])))
+        let people = subjects.into_iter().filter(|subject| subject["kind"] != "ServiceAccount");
+        people.map(move |subject| (role.clone(), word(&subject["kind"]), word(&subject["name"])))
     });
     people.collect()
 }
@@ -49,9 +50,10 @@ fn people_and_groups_of_the_own_prefix_are_bound_and_who_is_disabled_foreign_or_
     let all = |list: &[(&str, &str, &str)]| -> BTreeSet<(String, String, String)> {
         list.iter().map(|(role, kind, name)| ((*role).into(), (*kind).into(), (*name).into())).collect()
     };
-    let (admin, user) =
-        (("cloudfarm-tenant-admin", "User", "oidc:sato"), ("cloudfarm-tenant-user", "Group", "oidc:plum-operators"));
-    assert_eq!(subjects(&plan), all(&[admin, user]));
+    let admin = ("cloudfarm-tenant-admin", "User", "oidc:sato");
+    let approver = ("cloudfarm-tenant-approver", "User", "oidc:sato");
+    let user = ("cloudfarm-tenant-user", "Group", "oidc:plum-operators");
+    assert_eq!(subjects(&plan), all(&[admin, approver, user]));
     let told = status(&before, &plan, &Applied::default());
     let (is, reason, message) = said(&told, "AdministratorsBound");
     assert_eq!((is, reason), ("False", "AdministratorRefused"));
@@ -60,11 +62,11 @@ fn people_and_groups_of_the_own_prefix_are_bound_and_who_is_disabled_foreign_or_
     }
     assert!(!message.contains("administrators[2]") && !message.contains("people@"), "{message}");
     people[1]["disabled"] = json!(true);
-    assert_eq!(subjects(&desired(&snapshot(&of_the_prefix(&people)))), all(&[admin]));
+    assert_eq!(subjects(&desired(&snapshot(&of_the_prefix(&people)))), all(&[admin, approver]));
     people.as_array_mut().expect("people").truncate(1);
     let alone = snapshot(&of_the_prefix(&people));
     let plan = desired(&alone);
-    assert_eq!(subjects(&plan), all(&[admin]));
+    assert_eq!(subjects(&plan), all(&[admin, approver]));
     let applied = Applied { observed: in_place(&plan), ..Applied::default() };
     assert_eq!(said(&status(&alone, &plan, &applied), "AdministratorsBound").0, "True");
 }
@@ -99,7 +101,8 @@ fn a_group_whose_prefix_an_earlier_tenant_has_waits_and_is_looked_at_again_and_p
     let mut contested = snapshot(&of_the_prefix(&people));
     contested.rival = Some("elder".into());
     let plan = desired(&contested);
-    assert_eq!(subjects(&plan).len(), 1);
+    assert!(subjects(&plan).iter().all(|(_, kind, _)| kind == "User"), "{:?}", subjects(&plan));
+    assert_eq!(subjects(&plan).len(), 2);
     assert!(said(&status(&contested, &plan, &Applied::default()), "AdministratorsBound").2.contains("elder"));
     let wait = plan.next_change(&contested).expect("another look").duration_since(contested.now);
     assert_eq!(wait, SignedDuration::from_mins(5));
