@@ -95,8 +95,12 @@ fn a_clause_that_passes_passes_no_longer_once_any_condition_it_looked_at_is_unkn
     assert!(tried > 100, "only {tried} were tried");
 }
 
+fn conditions_of(manifest: &mut Value) -> Option<&mut Vec<Value>> {
+    manifest.pointer_mut("/status/conditions")?.as_array_mut()
+}
+
 fn each_condition(manifest: &mut Value, type_: &str, change: impl Fn(&mut Value)) {
-    for condition in manifest["status"]["conditions"].as_array_mut().into_iter().flatten() {
+    for condition in conditions_of(manifest).into_iter().flatten() {
         if condition["type"] == type_ {
             change(condition);
         }
@@ -118,7 +122,7 @@ fn stale(manifest: &mut Value, type_: &str) {
 }
 
 fn missing(manifest: &mut Value, type_: &str) {
-    if let Some(all) = manifest["status"]["conditions"].as_array_mut() {
+    if let Some(all) = conditions_of(manifest) {
         all.retain(|condition| condition["type"] != type_);
     }
 }
@@ -245,7 +249,7 @@ proptest! {
         let mut all = manifests();
         let mut told = told.into_iter().cycle();
         for manifest in &mut all[..3] {
-            for condition in manifest["status"]["conditions"].as_array_mut().into_iter().flatten() {
+            for condition in conditions_of(manifest).into_iter().flatten() {
                 let (status, reason, message) = told.next().expect("it goes round");
                 condition["status"] = json!(status);
                 condition["reason"] = json!(reason);

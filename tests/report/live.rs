@@ -78,7 +78,7 @@ async fn both_reports_appear_rest_are_mended_and_outlive_the_tenant_and_people_r
     let plane = plane();
     let client = plane.admin().await;
     let operator = reporting(plane).await;
-    let declared = [tenant("proven", json!({})), network("proven", "front", json!({}))];
+    let declared = [world::namespace("proven"), tenant("proven", json!({})), network("proven", "front", json!({}))];
     apply(plane, &declared);
     condition(&world::tenants(&client), "proven", "ReportPublished", "True").await;
     condition(&world::retentions(&client), "proven", "ReportPublished", "True").await;

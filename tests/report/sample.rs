@@ -130,11 +130,11 @@ pub fn manifests() -> [Value; 5] {
             "message": "the opening notice reached everybody", "lastTransitionTime": "2026-04-01T00:10:00Z"}]});
     let to_acme = json!({"kind": "Access", "tenants": {"names": ["acme"]}, "web": false});
     let notices = json!([
-        notice("opening-acme-uid-of-a", to_acme, opened),
         notice("patch-night", json!({"kind": "Maintenance", "window": window}), sent("2026-11-08T00:00:00Z")),
         notice("new-console", json!({"kind": "SpecChange", "window": window}), sent("2026-11-08T00:00:00Z")),
         notice("cve", json!({"kind": "Vulnerability"}), sent("2026-11-02T00:00:00Z")),
         notice("outage", json!({"kind": "Incident", "confirmedAt": "2026-11-05T01:00:00Z"}), in_time),
+        notice("opening-acme-uid-of-a", to_acme, opened),
     ]);
     [tenant, network, retention, grants, notices]
 }
