@@ -212,10 +212,16 @@ impl Person {
         let (ca, ca_key) = (pki.join("ca.crt"), pki.join("ca.key"));
         let curve = "ec_paramgen_curve:P-256";
         let mut asked = Command::new("openssl");
-        asked.args(["req", "-newkey", "ec", "-pkeyopt", curve, "-nodes", "-subj", &format!("/CN={name}"), "-keyout"]);
+        asked.args(["req", "-newkey", "ec", "-pkeyopt", curve, "-nodes", "-subj", &format!("/CN={name}")]);
+        // A certificate with extensions is one of version 3, and rustls takes no other.
+        asked.args(["-addext", "extendedKeyUsage=clientAuth", "-keyout"]);
         openssl(asked.arg(&key).arg("-out").arg(&request));
         let mut signed = Command::new("openssl");
-        signed.args(["x509", "-req", "-days", "2", "-CAcreateserial", "-in"]).arg(&request).arg("-CA").arg(&ca);
+        signed
+            .args(["x509", "-req", "-days", "2", "-copy_extensions", "copyall", "-CAcreateserial", "-in"])
+            .arg(&request)
+            .arg("-CA")
+            .arg(&ca);
         openssl(signed.arg("-CAkey").arg(&ca_key).arg("-out").arg(&certificate));
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut roots = RootCertStore::empty();
