@@ -47,7 +47,7 @@ pub struct TenantSpec {
     pub contract: Contract,
     /// The contact persons of the application form (9.2.1).
     #[schemars(length(min = 1, max = 20), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["username"]))]
-    #[x_kube(validation = Rule::new("self.exists(a, a.role == 'PrivilegedAdministrator' && !a.disabled && a.kind == 'User')").message("administrators must keep at least one enabled PrivilegedAdministrator of kind User: somebody has to be told and to approve, and nobody here knows who is in a group"))]
+    #[x_kube(validation = Rule::new("self.exists(a, a.role == 'PrivilegedAdministrator' && !a.disabled && (!has(a.kind) || a.kind == 'User'))").message("administrators must keep at least one enabled PrivilegedAdministrator of kind User: somebody has to be told and to approve, and nobody here knows who is in a group"))]
     pub administrators: Vec<Administrator>,
     /// How people sign in to the management screen (5.1.1-5).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -173,8 +173,9 @@ pub struct Administrator {
     #[x_kube(validation = Rule::new("!(self.startsWith('system:') || self.startsWith('kubeadm:') || self in ['kubernetes-admin', 'kubernetes-super-admin'])").message("administrators[].username cannot be an account or a group of Kubernetes itself (system:, kubeadm:, kubernetes-admin): it names people of the customer"))]
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9._@:-]*[A-Za-z0-9])?$"))]
     pub username: String,
-    /// `Group`: username is a group of the customer's identity provider, and whoever is in it has the role.
-    #[serde(default)]
+    /// `Group`: username is a group of the customer's identity provider, and whoever is in it has the role. Without it, and
+    /// with `User`, it is one person.
+    #[serde(default, skip_serializing_if = "SubjectKind::is_user")]
     pub kind: SubjectKind,
     /// Where notices go; of a group, the address that reaches its members.
     #[schemars(length(max = 254), regex(pattern = "^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+$"))]
@@ -199,6 +200,14 @@ pub enum SubjectKind {
     #[default]
     User,
     Group,
+}
+
+impl SubjectKind {
+    // Objects of earlier versions stay what they are, so that it is no default of the CRD.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_user(&self) -> bool {
+        *self == Self::User
+    }
 }
 
 /// What a contact person may do.
