@@ -21,13 +21,17 @@ use support::eventually;
 use support::plane::Plane;
 use watcher::Watcher;
 
-/// A record's entries: who, what, and whether it is over.
+/// A record's entries: who (and in whose name), what, and whether it is over.
 fn entries(record: &Value) -> Vec<(String, String, bool)> {
     let data = record["data"].as_object().cloned().unwrap_or_default();
     let entry = |text: &Value| -> Value { serde_json::from_str(text.as_str().expect("text")).expect("JSON") };
     let word = |entry: &Value, field: &str| entry[field].as_str().expect("a word").to_owned();
+    let who = |entry: &Value| match entry["inTheNameOf"].as_str() {
+        Some(other) => format!("{} as {other}", word(entry, "user")),
+        None => word(entry, "user"),
+    };
     let all = data.values().map(entry);
-    all.map(|entry| (word(&entry, "user"), word(&entry, "action"), entry["endedAt"].is_string())).collect()
+    all.map(|entry| (who(&entry), word(&entry, "action"), entry["endedAt"].is_string())).collect()
 }
 
 const CONSOLE: &str = "get virtualmachineinstances/console";

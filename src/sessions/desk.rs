@@ -98,9 +98,8 @@ mod tests {
             name: "plum",
         };
         Sighting {
-            key: Key { audit_id: id.into(), received: at(0), user: "suzuki".into() },
-            person: "suzuki".into(),
-            in_anothers_name: false,
+            key: Key { audit_id: id.into(), received: at(0), person: "suzuki".into() },
+            in_the_name_of: None,
             namespace: "cf-acme".into(),
             vm: "plum".into(),
             action: Action::of(&request).unwrap(),

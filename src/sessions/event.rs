@@ -34,17 +34,17 @@ const LONGEST_VM: usize = 63;
 pub struct Key {
     pub audit_id: String,
     pub received: Timestamp,
-    pub user: String,
+    /// By whose credentials.
+    pub person: String,
 }
 
 /// What one stage of one request says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
     pub key: Key,
-    /// By whose credentials.
-    pub person: String,
-    /// In somebody else's name (impersonation)?
-    pub in_anothers_name: bool,
+    /// In whose name, if not the own one (impersonation). Known with the answer: when a request comes in, the API server
+    /// logs it before it looks at that.
+    pub in_the_name_of: Option<String>,
     pub namespace: String,
     /// Empty where it is not about one VM by its name.
     pub vm: String,
@@ -141,14 +141,9 @@ fn sighting(event: Event) -> Line {
     // Before that there is no answer, whatever the event says.
     let answered = over || event.stage == "ResponseStarted";
     let person = short(&event.user.username, LONGEST_USER);
-    let user = match &event.impersonated_user {
-        Some(other) => short(&format!("{person} as {}", other.username), LONGEST_USER),
-        None => person.clone(),
-    };
     Line::Ours(Box::new(Sighting {
-        key: Key { audit_id: audit_id(&event.audit_id), received: event.request_received_timestamp, user },
-        person,
-        in_anothers_name: event.impersonated_user.is_some(),
+        key: Key { audit_id: audit_id(&event.audit_id), received: event.request_received_timestamp, person },
+        in_the_name_of: event.impersonated_user.map(|other| short(&other.username, LONGEST_USER)),
         namespace: target.namespace,
         vm: if action.of_a_vm { short(&target.name, LONGEST_VM) } else { String::new() },
         action,
@@ -192,6 +187,7 @@ impl Sighting {
 
     /// What another stage of the same request says, too.
     pub fn join(&mut self, other: Self) {
+        self.in_the_name_of = self.in_the_name_of.take().or(other.in_the_name_of);
         self.panicked |= other.panicked;
         self.ended_at = self.ended_at.max(other.ended_at);
         if other.ended_at.is_some() || self.code.is_none() {
@@ -241,7 +237,7 @@ mod tests {
         let last = seen("ResponseComplete", &last);
         assert_eq!(last.key, session.key);
         session.join(last);
-        assert_eq!((session.person.as_str(), session.vm.as_str()), ("suzuki", "plum"));
+        assert_eq!((session.key.person.as_str(), session.vm.as_str()), ("suzuki", "plum"));
         assert_eq!(session.ended_at.unwrap().to_string(), "2026-11-30T01:30:00Z");
         assert!(session.let_in() && session.answered());
         // Whatever the order in which they come.
@@ -266,10 +262,13 @@ mod tests {
     }
 
     #[test]
-    fn somebody_else_in_whose_name_it_is_done_is_named_beside_who_does_it() {
-        let session = seen("ResponseComplete", &json!({"impersonatedUser": {"username": "sato"}}));
-        assert_eq!((session.person.as_str(), session.key.user.as_str()), ("suzuki", "suzuki as sato"));
-        assert!(session.in_anothers_name);
+    fn somebody_else_in_whose_name_it_is_done_is_known_at_the_end_of_the_same_session() {
+        // The API server looks at it after it has logged that the request came.
+        let mut session = seen("RequestReceived", &json!({}));
+        let end = seen("ResponseComplete", &json!({"impersonatedUser": {"username": "sato"}}));
+        assert_eq!(session.key, end.key);
+        session.join(end);
+        assert_eq!((session.key.person.as_str(), session.in_the_name_of.as_deref()), ("suzuki", Some("sato")));
     }
 
     #[test]

@@ -43,14 +43,14 @@ impl Platform {
     /// Is this the platform at work? In another's name nobody is.
     #[must_use]
     pub fn at_work(&self, sighting: &Sighting) -> bool {
-        let person = sighting.person.as_str();
+        let person = sighting.key.person.as_str();
         let keeps = || {
             let account = person.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
             account.is_some_and(|(namespace, _)| KEEPERS.contains(&namespace))
                 || ["system:kube-controller-manager", "system:apiserver"].contains(&person)
         };
         let known = KUBEVIRT.contains(&person) || self.more.contains(person);
-        !sighting.in_anothers_name && (known || !sighting.action.of_a_vm && keeps())
+        sighting.in_the_name_of.is_none() && (known || !sighting.action.of_a_vm && keeps())
     }
 }
 
@@ -82,10 +82,10 @@ impl Known {
     /// Judges a session.
     #[must_use]
     pub fn judge(&self, sighting: &Sighting) -> Verdict {
-        if sighting.in_anothers_name {
+        if sighting.in_the_name_of.is_some() {
             return Verdict::Unapproved;
         }
-        if self.people().any(|name| name == sighting.person) {
+        if self.people().any(|name| name == sighting.key.person) {
             return Verdict::Customers;
         }
         let allowed = self.grants.iter().position(|grant| allows(grant, sighting));
@@ -96,7 +96,7 @@ impl Known {
 fn allows(grant: &AccessGrant, sighting: &Sighting) -> bool {
     let Some(verb) = sighting.action.verb else { return false };
     let of_the_vm = !sighting.action.of_a_vm || grant.spec.vms.contains(&sighting.vm);
-    grant.spec.requested_by == sighting.person
+    grant.spec.requested_by == sighting.key.person
         && grant.spec.verbs.contains(&verb)
         && of_the_vm
         && open_at(grant, sighting.key.received)
@@ -133,9 +133,8 @@ mod tests {
             name: vm,
         };
         Sighting {
-            key: Key { audit_id: "a".into(), received: at(second), user: person.into() },
-            person: person.into(),
-            in_anothers_name: false,
+            key: Key { audit_id: "a".into(), received: at(second), person: person.into() },
+            in_the_name_of: None,
             namespace: "cf-acme".into(),
             vm: vm.into(),
             action: Action::of(&request).unwrap(),
@@ -207,7 +206,7 @@ mod tests {
     fn nobody_becomes_the_customer_the_grantee_or_the_platform_by_saying_so() {
         let platform = Platform::with(["robot".to_owned()]);
         for person in ["sato", "suzuki", "robot", KUBEVIRT[0]] {
-            let borrowed = Sighting { in_anothers_name: true, ..console(person, "plum", 9) };
+            let borrowed = Sighting { in_the_name_of: Some("sato".into()), ..console(person, "plum", 9) };
             assert_eq!(known().judge(&borrowed), Verdict::Unapproved);
             assert!(!platform.at_work(&borrowed));
         }
@@ -222,7 +221,7 @@ mod tests {
         let mut reading = console(keeper, "", 9);
         reading.action.of_a_vm = false;
         assert!(platform.at_work(&reading));
-        reading.person = "system:serviceaccount:cf-acme:kube-system".into();
+        reading.key.person = "system:serviceaccount:cf-acme:kube-system".into();
         assert!(!platform.at_work(&reading));
     }
 }

@@ -16,6 +16,7 @@ use super::desk::Desk;
 use super::event::{SETTLED, Sighting};
 use super::judge::{Known, Platform, Verdict};
 use super::metrics::Figures;
+use super::record::Unapproved;
 use super::tail::{Found, Log};
 use super::{NAME, record};
 use crate::api::access_grant::{AccessGrant, Session};
@@ -126,18 +127,18 @@ impl Keeper {
     fn is_known(&self, sighting: &Sighting) -> bool {
         let people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = people.get(&sighting.namespace).filter(|(since, _)| since.elapsed() < WELL_KNOWN);
-        !sighting.in_anothers_name && fresh.is_some_and(|(_, names)| names.contains(&sighting.person))
+        sighting.in_the_name_of.is_none() && fresh.is_some_and(|(_, names)| names.contains(&sighting.key.person))
     }
 
     async fn settle_in(&self, namespace: &str, sightings: &[Sighting]) -> Result<(), WriteError> {
         let tenant = home::of_customer_namespace(namespace);
         let known = self.look(tenant, namespace).await?;
-        let (mut granted, mut unapproved): (BTreeMap<usize, Vec<Session>>, Vec<Session>) = Default::default();
+        let (mut granted, mut unapproved): (BTreeMap<usize, Vec<Session>>, Vec<Unapproved>) = Default::default();
         for sighting in sightings {
             match known.judge(sighting) {
                 Verdict::Customers => {}
                 Verdict::Granted(grant) => granted.entry(grant).or_default().push(record::session(sighting)),
-                Verdict::Unapproved => unapproved.push(record::session(sighting)),
+                Verdict::Unapproved => unapproved.push(Unapproved::of(sighting)),
             }
         }
         for (grant, sessions) in granted {
@@ -180,10 +181,15 @@ impl Keeper {
 
     /// Records what nobody consented to, and says so aloud: first the Event, whose name is the session's, then the record
     /// that keeps it from being told again.
-    async fn without_grant(&self, tenant: &str, of: Option<&Tenant>, sessions: &[Session]) -> Result<(), WriteError> {
-        let mut days: BTreeMap<String, Vec<Session>> = BTreeMap::new();
+    async fn without_grant(
+        &self,
+        tenant: &str,
+        of: Option<&Tenant>,
+        sessions: &[Unapproved],
+    ) -> Result<(), WriteError> {
+        let mut days: BTreeMap<String, Vec<Unapproved>> = BTreeMap::new();
         for session in sessions {
-            days.entry(record::name(session)).or_default().push(session.clone());
+            days.entry(record::name(&session.session)).or_default().push(session.clone());
         }
         for (name, sessions) in days {
             self.figures.unapproved_at(&sessions);
@@ -209,7 +215,7 @@ impl Keeper {
         tenant: &str,
         of: Option<&Tenant>,
         name: &str,
-        sessions: &[Session],
+        sessions: &[Unapproved],
     ) -> Result<(), WriteError> {
         let namespace = home::derived_namespace(tenant);
         let records: Api<ConfigMap> = Api::namespaced(self.client.clone(), &namespace);
@@ -220,7 +226,7 @@ impl Keeper {
         if additions.data.is_empty() {
             return Ok(());
         }
-        for session in &additions.fresh {
+        for Unapproved { session, .. } in &additions.fresh {
             tracing::warn!(
                 tenant,
                 vm = session.vm,

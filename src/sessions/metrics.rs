@@ -7,7 +7,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::api::access_grant::Session;
+use super::record::Unapproved;
 
 /// Figures of one process; every counter begins at 0.
 #[derive(Debug)]
@@ -83,8 +83,8 @@ impl Figures {
     }
 
     /// When these unapproved sessions began. The same after a restart, which counts none of them again.
-    pub fn unapproved_at(&self, sessions: &[Session]) {
-        let latest = sessions.iter().filter_map(|session| session.began_at.as_ref()).map(|at| at.0.as_second()).max();
+    pub fn unapproved_at(&self, sessions: &[Unapproved]) {
+        let latest = sessions.iter().filter_map(|each| each.session.began_at.as_ref()).map(|at| at.0.as_second()).max();
         if let Some(latest) = latest.filter(|latest| *latest > self.last_unapproved.get()) {
             self.last_unapproved.set(latest);
         }

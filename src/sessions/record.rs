@@ -30,7 +30,7 @@ pub const ACCESS: &str = "access";
 pub fn session(sighting: &Sighting) -> Session {
     let whole = |at: Timestamp| Time(Timestamp::from_second(at.as_second()).unwrap_or(at));
     Session {
-        user: sighting.key.user.clone(),
+        user: sighting.key.person.clone(),
         vm: sighting.vm.clone(),
         action: sighting.action.text.clone(),
         began_at: Some(whole(sighting.key.received)),
@@ -69,7 +69,23 @@ pub fn name(session: &Session) -> String {
     format!("access-{}", day.get(..10).unwrap_or("undated"))
 }
 
-/// A session in a record. `endedAt` is last, so that an end only adds to the text, which admission can see.
+/// A session that nobody consented to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unapproved {
+    pub session: Session,
+    /// In whose name it was. Who really came in is whose session it is, and by this alone it is known again.
+    pub in_the_name_of: Option<String>,
+}
+
+impl Unapproved {
+    /// As it is written down.
+    #[must_use]
+    pub fn of(sighting: &Sighting) -> Self {
+        Self { session: session(sighting), in_the_name_of: sighting.in_the_name_of.clone() }
+    }
+}
+
+/// A session in a record. What its end tells is last, so that it only adds to the text, which admission can see.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Entry<'a> {
@@ -80,6 +96,8 @@ struct Entry<'a> {
     began_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_the_name_of: Option<&'a str>,
 }
 
 /// Its key: the same for the same session, whoever writes it.
@@ -95,7 +113,7 @@ pub fn key(session: &Session) -> String {
     hex::encode(&hash.finalize()[..16])
 }
 
-fn entry(session: &Session) -> String {
+fn entry(Unapproved { session, in_the_name_of }: &Unapproved) -> String {
     let instant = |at: &Option<Time>| at.as_ref().map(|at| at.0.to_string());
     let entry = Entry {
         audit_id: &session.audit_id,
@@ -104,6 +122,7 @@ fn entry(session: &Session) -> String {
         action: &session.action,
         began_at: instant(&session.began_at),
         ended_at: instant(&session.ended_at),
+        in_the_name_of: in_the_name_of.as_deref().filter(|_| session.ended_at.is_some()),
     };
     serde_json::to_string(&entry).unwrap_or_default()
 }
@@ -114,15 +133,15 @@ pub struct Additions {
     /// To be written into its data.
     pub data: BTreeMap<String, String>,
     /// Sessions that it did not have at all.
-    pub fresh: Vec<Session>,
+    pub fresh: Vec<Unapproved>,
 }
 
 /// What these sessions add to a record's data.
 #[must_use]
-pub fn additions(written: &BTreeMap<String, String>, sessions: &[Session]) -> Additions {
+pub fn additions(written: &BTreeMap<String, String>, sessions: &[Unapproved]) -> Additions {
     let mut added = Additions::default();
     for session in sessions {
-        let (key, entry) = (key(session), entry(session));
+        let (key, entry) = (key(&session.session), entry(session));
         let known = added.data.get(&key).or_else(|| written.get(&key));
         let longer = known.is_none_or(|known| entry.len() > known.len());
         let full = written.len() + added.fresh.len() >= IN_A_DAY;
@@ -158,6 +177,10 @@ mod tests {
         }
     }
 
+    fn unapproved(sessions: &[Session]) -> Vec<Unapproved> {
+        sessions.iter().map(|session| Unapproved { session: session.clone(), in_the_name_of: None }).collect()
+    }
+
     proptest! {
         /// In whatever order, in whatever pieces, however often.
         #[test]
@@ -168,12 +191,13 @@ mod tests {
             let whole = join(Vec::new(), &all);
             prop_assert_eq!(&join(join(Vec::new(), rest), first), &whole);
             prop_assert_eq!(joined(&whole, &all), None);
-            let add = |mut written: BTreeMap<String, String>, new: &[Session]| {
+            let add = |mut written: BTreeMap<String, String>, new: &[Unapproved]| {
                 written.extend(additions(&written, new).data);
                 written
             };
+            let (all, first, rest) = (unapproved(&all), unapproved(first), unapproved(rest));
             let whole = add(BTreeMap::new(), &all);
-            prop_assert_eq!(&add(add(BTreeMap::new(), rest), first), &whole);
+            prop_assert_eq!(&add(add(BTreeMap::new(), &rest), &first), &whole);
             prop_assert_eq!(additions(&whole, &all), Additions::default());
         }
     }
@@ -188,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_days_record_keeps_the_first_and_says_that_there_were_more() {
-        let many: Vec<Session> = (0..600).map(|number| session(number, true)).collect();
+        let many = unapproved(&(0..600).map(|number| session(number, true)).collect::<Vec<_>>());
         let first = additions(&BTreeMap::new(), &many);
         assert_eq!((first.fresh.len(), first.data.len()), (IN_A_DAY, IN_A_DAY + 1));
         assert_eq!(first.data[FULL], "true");
@@ -199,8 +223,12 @@ mod tests {
     fn an_end_only_adds_to_an_entry_and_the_day_is_the_one_in_japan() {
         let (open, over) = (session(0, false), session(0, true));
         assert_eq!(key(&open), key(&over));
-        let (open_text, over_text) = (entry(&open), entry(&over));
-        assert!(over_text.starts_with(open_text.strip_suffix('}').unwrap()), "{open_text} {over_text}");
+        let borrowed = |session: &Session| Unapproved { session: session.clone(), in_the_name_of: Some("sato".into()) };
+        let begin = entry(&unapproved(std::slice::from_ref(&open))[0]);
+        assert_eq!(begin, entry(&borrowed(&open)), "whose name it was comes with the end");
+        for end in [entry(&unapproved(&[over.clone()])[0]), entry(&borrowed(&over))] {
+            assert!(end.len() > begin.len() && end.starts_with(begin.strip_suffix('}').unwrap()), "{begin} {end}");
+        }
         let late = Session { began_at: Some(Time("2026-11-30T15:00:00Z".parse().unwrap())), ..open };
         assert_eq!(name(&late), "access-2026-12-01");
     }
