@@ -38,7 +38,7 @@ fn golden(file: &str, now: &str) -> Option<String> {
 fn every_mail_reads_as_it_was_accepted() {
     let mut differences = Vec::new();
     let mut files = Vec::new();
-    for (name, occasion) in occasions::all().iter() {
+    for (name, occasion) in &occasions::all() {
         for (language, locale) in [("ja", Locale::Ja), ("en", Locale::En)] {
             let letter = write(occasion, &occasions::provider(), locale);
             let text = format!("Subject: {}\n\n{}", letter.subject, letter.text);
@@ -60,7 +60,7 @@ fn every_mail_reads_as_it_was_accepted() {
 /// A person with both languages must not find that one of them says less.
 #[test]
 fn both_languages_of_a_mail_have_the_same_parts() {
-    for (name, occasion) in occasions::all().iter() {
+    for (name, occasion) in &occasions::all() {
         let parts = |locale| {
             let html = write(occasion, &occasions::provider(), locale).html;
             ["<tr>", "<h2 ", "monospace", "<p "].map(|part| html.matches(part).count())

@@ -163,19 +163,17 @@ impl Known<'_> {
             let message = "no consent that counts was given within 7 days; whoever still needs access asks again";
             return self.ends(GrantState::Expired, Reason::Expired, message);
         }
-        match consent {
-            Err(lack) => Judged { next: too_late, ..self.says(lack.reason, lack.message) },
-            Ok(()) => {
-                let Some((_, ends)) = self.window(self.now, duration) else {
-                    return self.says(Reason::Invalid, "spec.notBefore lies beyond all time: make another AccessGrant");
-                };
-                Judged {
-                    state: GrantState::Approved,
-                    approved_at: Some(self.now),
-                    expires_at: Some(self.expires_at.map_or(ends, |before| before.min(ends))),
-                    ..self.says(Reason::Progressing, "consent was given; the door is opened when this is written down")
-                }
-            }
+        if let Err(lack) = consent {
+            return Judged { next: too_late, ..self.says(lack.reason, lack.message) };
+        }
+        let Some((_, ends)) = self.window(self.now, duration) else {
+            return self.says(Reason::Invalid, "spec.notBefore lies beyond all time: make another AccessGrant");
+        };
+        Judged {
+            state: GrantState::Approved,
+            approved_at: Some(self.now),
+            expires_at: Some(self.expires_at.map_or(ends, |before| before.min(ends))),
+            ..self.says(Reason::Progressing, "consent was given; the door is opened when this is written down")
         }
     }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::desired::Plan;
 use super::door;
 use super::observe::GrantSnapshot;
-use crate::api::access_grant::AccessGrantStatus;
+use crate::api::access_grant::{AccessGrantStatus, GrantState};
 use crate::api::condition::{ConditionType, Reason, Status, Verdict, merge};
 use crate::cluster::applied::Applied;
 use crate::operator::context::Conditions;
@@ -35,7 +35,7 @@ pub fn status(snapshot: &GrantSnapshot, plan: &Plan, applied: &Applied) -> Acces
     let (ready, active) = verdicts(snapshot, plan, applied);
     let stalled = stalled(plan, applied);
     let mut conditions = merge(&previous.conditions, &[ready, stalled, active], generation, snapshot.now);
-    if previous.state.is_some_and(|state| state.over()) {
+    if previous.state.is_some_and(GrantState::over) {
         keep_how_it_ended(&previous.conditions, &mut conditions);
     }
     AccessGrantStatus {

@@ -218,7 +218,7 @@ impl Cli {
     /// Runs the command.
     pub async fn dispatch(self) -> Result<(), Failure> {
         match self.command {
-            Command::Run(run) => run.run().await,
+            Command::Run(run) => Box::pin(run.run()).await,
             Command::Crds { dir: None } => print(&crate::api::manifest::all_as_yaml()),
             Command::Crds { dir: Some(dir) } => crds_into(&dir),
             Command::Manifests(manifests) => manifests.run(),
@@ -253,7 +253,9 @@ impl Run {
             lease_namespace: Some(self.lease_namespace),
             clock: Clock::default(),
         };
-        operator::run(client, settings, asked_to_stop()).await.map_err(|error| Failure::new(exit::CLUSTER, error))
+        Box::pin(operator::run(client, settings, asked_to_stop()))
+            .await
+            .map_err(|error| Failure::new(exit::CLUSTER, error))
     }
 }
 

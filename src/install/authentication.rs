@@ -203,7 +203,7 @@ fn authenticator(url: &str, entry: &Entry, authority: Option<&String>) -> Value 
 mod tests {
     use super::*;
 
-    fn tenant(name: &str, authentication: Value) -> Tenant {
+    fn tenant(name: &str, authentication: &Value) -> Tenant {
         serde_json::from_value(json!({
             "apiVersion": "cloudfarm.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": name},
             "spec": {
@@ -222,7 +222,7 @@ mod tests {
     }
 
     fn made(tenants: &[(&str, Value)]) -> Result<SignIn, Vec<String>> {
-        let tenants: Vec<Tenant> = tenants.iter().map(|(name, written)| tenant(name, written.clone())).collect();
+        let tenants: Vec<Tenant> = tenants.iter().map(|(name, written)| tenant(name, written)).collect();
         sign_in(&tenants, &BTreeMap::new())
     }
 
@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn an_issuer_that_no_public_authority_knows_gets_the_certificate_that_is_given_for_it_and_no_other_one_does() {
-        let acme = [tenant("acme", oidc("https://a.example", "acme:"))];
+        let acme = [tenant("acme", &oidc("https://a.example", "acme:"))];
         let given = |issuer: &str| BTreeMap::from([(issuer.to_owned(), "PEM".to_owned())]);
         let made = sign_in(&acme, &given("https://a.example")).unwrap();
         assert_eq!(made.configuration["jwt"][0]["issuer"]["certificateAuthority"], "PEM");

@@ -8,6 +8,7 @@ use crate::sessions::{NAME, NAMESPACE};
 
 /// In the order in which they have to be applied. A log file of the node is mounted as a path of the host, which Pod
 /// Security allows in a namespace that is `privileged` alone; who only listens needs none of it.
+#[must_use]
 pub fn sessions() -> Vec<Value> {
     vec![
         json!({

@@ -28,7 +28,7 @@ pub fn set(sheet: &Sheet) -> String {
     lines.extend(sheet.foot.iter().map(|(name, value)| format!("{name}: {value}")));
     lines.push(String::new());
     lines.extend(wrapped(&sheet.small, "", ""));
-    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+    lines.iter().flat_map(|line| [line.trim_end(), "\n"]).collect()
 }
 
 fn written(block: &Block) -> Vec<String> {

@@ -264,10 +264,7 @@ impl Errand<'_> {
         let mut over = begun;
         let mut tries = 0;
         loop {
-            let error = match writer.deliver(&self.place, &text, Some(&over)).await {
-                Ok(_) => return Ok(()),
-                Err(error) => error,
-            };
+            let Err(error) = writer.deliver(&self.place, &text, Some(&over)).await else { return Ok(()) };
             tries += 1;
             if tries == PERSISTENCE || matches!(error, WriteError::NotFound(_) | WriteError::Refused(_)) {
                 return Err(error);

@@ -113,7 +113,7 @@ pub fn line(bytes: &[u8]) -> Line {
     if !(bytes.starts_with(b"{") && bytes.ends_with(b"}")) {
         return Line::Malformed;
     }
-    let matters = std::str::from_utf8(bytes).map(|text| WORDS.iter().any(|word| text.contains(word))).unwrap_or(true);
+    let matters = std::str::from_utf8(bytes).map_or(true, |text| WORDS.iter().any(|word| text.contains(word)));
     if !matters {
         return Line::Others;
     }

@@ -134,7 +134,9 @@ impl Inbox {
         let wait = youngest.map_or(SignedDuration::ZERO, |age| (SETTLED - age).min(SETTLED));
         sleep(wait.try_into().unwrap_or_default()).await;
         let mut once = Desk::new(SETTLED);
-        sightings.into_iter().for_each(|sighting| once.see(sighting));
+        for sighting in sightings {
+            once.see(sighting);
+        }
         // An API server whose clock is ahead has waited long enough, too.
         let all = once.due(k8s_openapi::jiff::Timestamp::MAX);
         self.keeper.settle(all).await.is_empty()
@@ -159,9 +161,13 @@ async fn batch(State(inbox): State<Arc<Inbox>>, body: Bytes) -> (StatusCode, &'s
     let room = inbox.desk(|desk| {
         let room = open.len() <= desk.room();
         if room {
-            open.into_iter().for_each(|sighting| desk.see(sighting));
+            for sighting in open {
+                desk.see(sighting);
+            }
         }
-        answered.iter().for_each(|sighting| desk.answered_elsewhere(&sighting.key));
+        for sighting in &answered {
+            desk.answered_elsewhere(&sighting.key);
+        }
         room
     });
     let written = answered.is_empty() || inbox.answered(answered).await;

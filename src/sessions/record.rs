@@ -226,7 +226,7 @@ mod tests {
         let borrowed = |session: &Session| Unapproved { session: session.clone(), in_the_name_of: Some("sato".into()) };
         let begin = entry(&unapproved(std::slice::from_ref(&open))[0]);
         assert_eq!(begin, entry(&borrowed(&open)), "whose name it was comes with the end");
-        for end in [entry(&unapproved(&[over.clone()])[0]), entry(&borrowed(&over))] {
+        for end in [entry(&unapproved(std::slice::from_ref(&over))[0]), entry(&borrowed(&over))] {
             assert!(end.len() > begin.len() && end.starts_with(begin.strip_suffix('}').unwrap()), "{begin} {end}");
         }
         let late = Session { began_at: Some(Time("2026-11-30T15:00:00Z".parse().unwrap())), ..open };

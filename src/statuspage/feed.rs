@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use super::Site;
 use super::page::FEED;
 use super::shown::Shown;
+use crate::evidence::hex;
 use crate::letters;
 
 /// Entries of a feed, the latest.
@@ -38,7 +39,7 @@ pub fn set(shown: &[Shown], site: &Site) -> String {
     let mut latest: Vec<&Shown> = shown.iter().collect();
     latest.sort_by(|one, other| other.updated.cmp(&one.updated).then_with(|| one.anchor.cmp(&other.anchor)));
     latest.truncate(MOST);
-    let address = site.address.as_deref().map(|address| letters::line(address));
+    let address = site.address.as_deref().map(letters::line);
     let author = site.provider.as_ref().map_or("Cloud Farm".to_owned(), |name| letters::line(&name.ja));
     let feed = Feed {
         id: address.as_deref().map_or_else(|| urn("feed"), |address| urn(&format!("feed {address}"))),
@@ -83,7 +84,7 @@ fn is_uuid(text: &str) -> bool {
 /// A UUID made of a name (RFC 9562, version 8): the same in every run.
 fn urn(name: &str) -> String {
     let digest = Sha256::digest(format!("cloudfarm.dev/status-page/{name}"));
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex::encode(&digest);
     format!("urn:uuid:{}-{}-8{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
 }
 

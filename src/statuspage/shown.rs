@@ -90,10 +90,8 @@ fn place(spec: &NoticeSpec, published: Timestamp, now: Timestamp) -> Place {
     match &spec.window {
         Some(window) if now < window.start.0 => Place::Planned,
         Some(window) if now < window.end.0 => Place::Current,
-        Some(_) => Place::Past,
-        None if spec.kind == NoticeKind::Incident => Place::Current,
-        None if now < plus_days(published, NEWS_DAYS) => Place::Current,
-        None => Place::Past,
+        None if spec.kind == NoticeKind::Incident || now < plus_days(published, NEWS_DAYS) => Place::Current,
+        _ => Place::Past,
     }
 }
 

@@ -138,12 +138,11 @@ fn door(tenant: &str, kind: &str, name: &str, expires: &str) -> Value {
     let mut door = json!({"apiVersion": format!("{RBAC}/v1"), "kind": kind,
         "metadata": {"name": name, "namespace": format!("cf-{tenant}"), "labels": {"cloudfarm.dev/grant": "asked"},
             "annotations": {"cloudfarm.dev/expires": expires}}});
-    match kind {
-        "Role" => door["rules"] = json!([]),
-        _ => {
-            door["roleRef"] = json!({"apiGroup": RBAC, "kind": "ClusterRole", "name": "cloudfarm-tenant-viewer"});
-            door["subjects"] = json!([user("tanaka")]);
-        }
+    if kind == "Role" {
+        door["rules"] = json!([]);
+    } else {
+        door["roleRef"] = json!({"apiGroup": RBAC, "kind": "ClusterRole", "name": "cloudfarm-tenant-viewer"});
+        door["subjects"] = json!([user("tanaka")]);
     }
     door
 }

@@ -38,8 +38,8 @@ pub fn customer(name: &str, more: Value) -> Value {
 pub async fn there(plane: &Plane, client: &Client, name: &str) {
     apply(plane, &[world::namespace(name), customer(name, json!({})), network(name, "front", json!({}))]);
     condition(&world::tenants(client), name, "NamespacesReady", "True").await;
-    let place = json!({"group": "cloudfarm.dev", "resource": "accessgrants", "verb": "patch", "namespace": format!("cf-{name}")});
-    eventually("the customer to have a say", || async { may(client, "sato", &place).await.then_some(()) }).await;
+    let asked = json!({"group": "cloudfarm.dev", "resource": "accessgrants", "verb": "patch", "namespace": format!("cf-{name}")});
+    eventually("the customer to have a say", || async { may(client, "sato", &asked).await.then_some(()) }).await;
 }
 
 pub fn grants(client: &Client, tenant: &str) -> Api<DynamicObject> {
@@ -98,7 +98,8 @@ pub fn written(plane: &Plane, who: &str, tenant: &str, name: &str, spec: &Value)
 pub async fn state(client: &Client, tenant: &str, name: &str, wanted: &str) -> Value {
     let api = grants(client, tenant);
     let last = std::sync::Mutex::new(Value::Null);
-    let found = eventually(&format!("{tenant}/{name} to be {wanted}"), || async {
+    let story = format!("{tenant}/{name} to be {wanted}");
+    let reached = eventually(&story, || async {
         let grant = serde_json::to_value(api.get_opt(name).await.ok().flatten()?).ok()?;
         let mut last = last.lock().expect("no panic while it was held");
         if *last != grant["status"]["state"] {
@@ -106,9 +107,8 @@ pub async fn state(client: &Client, tenant: &str, name: &str, wanted: &str) -> V
             *last = grant["status"]["state"].clone();
         }
         (grant["status"]["state"] == wanted).then_some(grant)
-    })
-    .await;
-    found
+    });
+    reached.await
 }
 
 /// tanaka asks, sato consents, the door stands open.

@@ -151,8 +151,8 @@ async fn a_door_is_shut_when_who_consented_is_disabled_and_when_the_tenant_is_su
     assert!(message(&over, "AccessGrantActive").contains("no enabled PrivilegedAdministrator"), "{over:#}");
     apply(plane, &[customer("fig", json!({}))]);
 
-    let place = json!({"group": "cloudfarm.dev", "resource": "accessgrants", "verb": "patch", "namespace": "cf-fig"});
-    eventually("sato to have a say again", || async { may(&client, "sato", &place).await.then_some(()) }).await;
+    let asked = json!({"group": "cloudfarm.dev", "resource": "accessgrants", "verb": "patch", "namespace": "cf-fig"});
+    eventually("sato to have a say again", || async { may(&client, "sato", &asked).await.then_some(()) }).await;
     opened(plane, &client, "fig", "again", json!({})).await;
     apply(plane, &[customer("fig", json!({"suspended": true}))]);
     let over = state(&client, "fig", "again", "Revoked").await;

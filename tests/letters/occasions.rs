@@ -24,8 +24,8 @@ pub fn text(ja: &str, en: &str) -> Text {
     Text { ja: ja.into(), en: en.into() }
 }
 
-pub fn window(start: &str, end: &str) -> Option<Window> {
-    Some(Window { start: Time(at(start)), end: Time(at(end)) })
+pub fn window(start: &str, end: &str) -> Window {
+    Window { start: Time(at(start)), end: Time(at(end)) }
 }
 
 pub fn provider() -> Provider<'static> {
@@ -74,7 +74,7 @@ pub fn maintenance() -> NoticeSpec {
 network may be interrupted.",
     );
     NoticeSpec {
-        window: window("2026-12-05T13:00:00Z", "2026-12-05T18:00:00Z"),
+        window: Some(window("2026-12-05T13:00:00Z", "2026-12-05T18:00:00Z")),
         restart_virtual_machines: true,
         ..notice(NoticeKind::Maintenance, NoticeSeverity::Medium, subject, body)
     }
@@ -88,7 +88,7 @@ pub fn change() -> NoticeSpec {
 before.",
     );
     NoticeSpec {
-        window: window("2027-01-12T01:00:00Z", "2027-01-12T03:00:00Z"),
+        window: Some(window("2027-01-12T01:00:00Z", "2027-01-12T03:00:00Z")),
         ..notice(NoticeKind::SpecChange, NoticeSeverity::Low, subject, body)
     }
 }

@@ -46,7 +46,7 @@ fn of_one_tenant(kind: NoticeKind) -> NoticeSpec {
 /// Everything that a provider tells in a month.
 fn month() -> Vec<Told> {
     let over = NoticeSpec {
-        window: occasions::window("2026-11-20T01:10:00Z", "2026-11-20T03:55:00Z"),
+        window: Some(occasions::window("2026-11-20T01:10:00Z", "2026-11-20T03:55:00Z")),
         confirmed_at: Some(Time(at("2026-11-20T01:22:00Z"))),
         ..occasions::notice(
             NoticeKind::Incident,

@@ -19,10 +19,18 @@ pub struct Bed {
     _turn: MutexGuard<'static, ()>,
 }
 
+static TURN: Mutex<()> = Mutex::const_new(());
+
 pub async fn bed() -> Bed {
-    static TURN: Mutex<()> = Mutex::const_new(());
     let turn = TURN.lock().await;
     let plane = Plane::shared();
+    Bed { plane, client: plane.admin().await, _turn: turn }
+}
+
+/// One with a plane of its own, for a story after which every other would have to look at hundreds of tenants.
+pub async fn bed_apart(name: &str) -> Bed {
+    let turn = TURN.lock().await;
+    let plane: &'static Plane = Box::leak(Box::new(Plane::start(name, None)));
     Bed { plane, client: plane.admin().await, _turn: turn }
 }
 
@@ -62,7 +70,7 @@ impl Bed {
     pub async fn until(&self, name: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let last = std::sync::Mutex::new(Value::Null);
         let story = format!("{name}: {what}");
-        let waited = eventually(&story, || async {
+        let reached = eventually(&story, || async {
             let object = self.notices().get_opt(name).await.ok().flatten()?;
             let value = serde_json::to_value(object).ok()?;
             let status = value["status"].clone();
@@ -72,7 +80,7 @@ impl Bed {
             }
             wanted(&value).then_some(value)
         });
-        waited.await
+        reached.await
     }
 
     /// The records of mails about a notice, as their text.

@@ -65,7 +65,7 @@ impl Mailpit {
     /// The section `mail` of the operator's config.
     pub fn config(&self) -> Value {
         let file = |name: &str| self.folder.join(name).to_string_lossy().into_owned();
-        let mut config = self.plain(self.smtp);
+        let mut config = Self::plain(self.smtp);
         if self.folder.join("users.txt").exists() {
             config["tls"] = json!("STARTTLS");
             config["usernameFile"] = json!(file("username"));
@@ -75,8 +75,8 @@ impl Mailpit {
         config
     }
 
-    /// The same for something before it that listens on this port.
-    pub fn plain(&self, port: u16) -> Value {
+    /// The same for something that listens on this port without login, such as a proxy before it.
+    pub fn plain(port: u16) -> Value {
         json!({"host": "127.0.0.1", "port": port, "tls": "None", "from": "notices@provider.example",
             "replyTo": "desk@provider.example", "provider": {"ja": "試験クラウド", "en": "Test Cloud"},
             "contact": "desk@provider.example", "perSecond": 1000, "connections": 4})

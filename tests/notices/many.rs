@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::bed::{bed, is, person};
+use crate::bed::{bed_apart, is, person};
 use crate::mailpit::Mailpit;
 use crate::support::world;
 
@@ -19,7 +19,7 @@ fn peak() -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_tenants_with_two_administrators_are_told_once_each_within_bounded_memory() {
     let tenants: usize = std::env::var("CLOUDFARM_TENANTS").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
-    let bed = bed().await;
+    let bed = bed_apart("many").await;
     let mailpit = Mailpit::start("many", true).await;
     let people = |tenant: usize| {
         json!([
@@ -73,5 +73,4 @@ async fn many_tenants_with_two_administrators_are_told_once_each_within_bounded_
         "a line for each tenant and no list of mails"
     );
     operator.stop().await;
-    bed.over();
 }

@@ -57,12 +57,12 @@ async fn an_answer_that_is_lost_costs_one_more_copy_of_the_same_mail() {
     let bed = bed().await;
     let mailpit = Mailpit::start("lost", true).await;
     let proxy = Proxy::before(mailpit.smtp, Answer::Lost(1));
-    let operator = bed.operator(&mailpit.plain(mailpit.smtp)).await;
+    let operator = bed.operator(&Mailpit::plain(mailpit.smtp)).await;
     bed.tenant("fig", json!([person("sato", json!({})), person("abe", json!({"role": "Administrator"}))])).await;
     mailpit.until("fig", 1).await;
     operator.rest(Duration::from_secs(1)).await;
     operator.stop().await;
-    let operator = bed.operator(&mailpit.plain(proxy.port)).await;
+    let operator = bed.operator(&Mailpit::plain(proxy.port)).await;
     bed.tell("lost", json!({"tenants": {"names": ["fig"]}}));
     bed.until("lost", "told", |it| is(it, "NoticesDelivered", "True")).await;
     let copies = copies(&mailpit.about("Vulnerability lost"));
@@ -83,7 +83,7 @@ async fn an_operator_that_dies_before_the_answer_leaves_one_more_copy_and_no_mor
     first.rest(Duration::from_secs(1)).await;
     first.stop().await;
     let proxy = Proxy::before(mailpit.smtp, Answer::Held);
-    let dying = bed.operator(&mailpit.plain(proxy.port)).await;
+    let dying = bed.operator(&Mailpit::plain(proxy.port)).await;
     bed.tell("torn", json!({"tenants": {"names": ["plow"]}}));
     proxy.swallowed.notified().await;
     dying.kill().await;
@@ -102,7 +102,7 @@ async fn a_slow_server_is_waited_for_and_one_that_is_away_is_said() {
     let bed = bed().await;
     let mailpit = Mailpit::start("slow", true).await;
     let proxy = Proxy::before(mailpit.smtp, Answer::Late(Duration::from_secs(2)));
-    let operator = bed.operator(&mailpit.plain(proxy.port)).await;
+    let operator = bed.operator(&Mailpit::plain(proxy.port)).await;
     bed.tenant("date", json!([person("sato", json!({}))])).await;
     bed.tell("slow", json!({"tenants": {"names": ["date"]}}));
     bed.until("slow", "told", |it| is(it, "NoticesDelivered", "True")).await;
@@ -111,7 +111,7 @@ async fn a_slow_server_is_waited_for_and_one_that_is_away_is_said() {
     // Nobody listens on the port of a proxy that is gone.
     let port = proxy.port;
     drop(proxy);
-    let operator = bed.operator(&mailpit.plain(port)).await;
+    let operator = bed.operator(&Mailpit::plain(port)).await;
     bed.tell("away", json!({"tenants": {"names": ["date"]}}));
     let away = bed.until("away", "said", |it| because(it, "MailUnavailable")).await;
     assert!(said(&away, "NoticesDelivered").2.contains("cannot be reached"), "{away:#}");

@@ -191,9 +191,9 @@ fn a_hold_that_is_the_providers_alone_is_in_no_word_that_a_customer_reads() {
         assert!(!whole.replace("threshold", "").contains("hold") && !whole.contains("2026-wa-17"), "{whole}");
     }
     let mut visible = provider;
-    let hold =
+    let written =
         visible.retention.as_mut().expect("known").as_mut().expect("there").spec.legal_hold.as_mut().expect("a hold");
-    hold.visibility = cloudfarm::api::retention::HoldVisibility::Tenant;
+    written.visibility = cloudfarm::api::retention::HoldVisibility::Tenant;
     visible.for_customer = true;
     assert_eq!(said(&judge(&visible), "CLD.8.1.5").0, Outcome::Warn);
 }

@@ -163,7 +163,7 @@ mod tests {
         let rows: Vec<Row> = [&leaving, &unseen, &ending].into_iter().map(row).collect();
         super::super::tests::golden("tenants", &table(&rows, now(), Paint::default()));
         let said = json!(rows).to_string();
-        assert!(!said.contains("TEST-000001") && !said.contains("@"), "{said}");
+        assert!(!said.contains("TEST-000001") && !said.contains('@'), "{said}");
         assert_eq!(table(&[], now(), Paint::default()), "there is no Tenant\n");
     }
 }

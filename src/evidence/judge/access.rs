@@ -26,7 +26,7 @@ pub fn insiders(world: &World) -> Verdict {
     let open = grants.iter().filter(|grant| state(grant) == Some(GrantState::Active)).count();
     let verdicts = grants.iter().map(|grant| Verdict::pass("").on(grant).since(last_change(grant)).looked(seen(grant)));
     let looked = Verdict::pass("").looked(json!({"grants": grants.len()}));
-    let all = Verdict::all(std::iter::once(looked).chain(verdicts).collect());
+    let all = Verdict::all(&std::iter::once(looked).chain(verdicts).collect::<Vec<_>>());
     Verdict {
         message: format!("who of the staff can enter is known: {open} of {} grants are open", grants.len()),
         ..all
@@ -42,7 +42,7 @@ pub fn staff(world: &World) -> Verdict {
     };
     let judged = grants.iter().map(|grant| of_grant(grant, world.now));
     let none = Verdict::pass("staff have asked for no access").looked(json!({"grants": grants.len()}));
-    let all = Verdict::all(std::iter::once(none).chain(judged).collect());
+    let all = Verdict::all(&std::iter::once(none).chain(judged).collect::<Vec<_>>());
     let count = |wanted: GrantState| grants.iter().filter(|grant| state(grant) == Some(wanted)).count();
     let sessions: usize =
         grants.iter().filter_map(|grant| grant.status.as_ref()).map(|status| status.sessions.len()).sum();
@@ -65,8 +65,7 @@ fn of_grant(grant: &AccessGrant, now: Timestamp) -> Verdict {
                 Basis::Consent => spec
                     .approval
                     .as_ref()
-                    .filter(|answer| answer.decision == Decision::Approve && answer.by != spec.requested_by)
-                    .is_some(),
+                    .is_some_and(|answer| answer.decision == Decision::Approve && answer.by != spec.requested_by),
                 Basis::Terms => {
                     spec.clause.is_some()
                         && spec.second_approver.as_ref().is_some_and(|second| second.by != spec.requested_by)
@@ -191,7 +190,7 @@ pub fn registration(world: &World) -> Verdict {
         Some(_) => Verdict::pass("whoever is written is bound to a role, and whoever is disabled is not"),
         None => Verdict::unknown("NotSaid", "the Tenant says nothing yet"),
     };
-    Verdict::all(std::iter::once(counted(bound, tenant)).chain(namespaces).collect())
+    Verdict::all(&std::iter::once(counted(bound, tenant)).chain(namespaces).collect::<Vec<_>>())
 }
 
 /// 9.2.2, 9.2.3: is the application ID where only who registered can see it? It is never looked at.
@@ -251,5 +250,5 @@ pub fn opening(world: &World) -> Verdict {
                 "message": told.message, "since": in_japan(told.last_transition_time.0)}))
         }
     };
-    Verdict::all(vec![accounts(world), told])
+    Verdict::all(&[accounts(world), told])
 }

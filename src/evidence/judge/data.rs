@@ -195,7 +195,7 @@ pub fn backups(world: &World) -> Verdict {
     let rows = tenant.status.as_ref().map_or(&[][..], |status| &status.backups);
     let last = rows.iter().filter_map(|row| row.last_success.as_ref()).map(|at| at.0).min();
     let restored = rows.iter().filter(|row| row.last_restore.is_some()).count();
-    let verdict = Verdict::all(said(tenant, &[Says::BackupsCurrent]));
+    let verdict = Verdict::all(&said(tenant, &[Says::BackupsCurrent]));
     let measured = match last {
         Some(last) => format!("{} plans, the oldest last good of {}, {restored} restored", rows.len(), in_japan(last)),
         None => format!("{} plans, no good one yet", rows.len()),

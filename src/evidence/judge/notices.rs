@@ -77,7 +77,7 @@ fn each(notices: Vec<&Notice>, what: &str, judged: impl Fn(&Notice) -> Verdict) 
         let since = verdict.since.or_else(|| first_told(notice));
         verdict.on(notice).since(since).looked(seen(notice))
     };
-    let all = Verdict::all(notices.into_iter().map(of).collect());
+    let all = Verdict::all(&notices.into_iter().map(of).collect::<Vec<_>>());
     if all.measured.is_empty() { all.measured(format!("{count} notices")) } else { all }
 }
 
@@ -213,7 +213,7 @@ pub fn capacity(world: &World) -> Verdict {
     }
     let crossed: Vec<Timestamp> =
         status.capacity.iter().filter_map(|row| row.exceeded_since.as_ref()).map(|at| at.0).collect();
-    let verdict = Verdict::all(said(tenant, &[ConditionType::CapacityWithinThreshold]));
+    let verdict = Verdict::all(&said(tenant, &[ConditionType::CapacityWithinThreshold]));
     let verdict = if crossed.is_empty() || verdict.result != super::Outcome::Fail {
         verdict
     } else {
@@ -230,7 +230,7 @@ pub fn capacity(world: &World) -> Verdict {
                 Verdict { message: "over the threshold, and the administrators were told".into(), ..verdict }.good()
             }
             Ok(false) => Verdict { message: "over the threshold; no mail about it is known".into(), ..verdict },
-            Err(unknown) => Verdict::all(vec![unknown, Verdict { result: super::Outcome::Warn, ..verdict }]),
+            Err(unknown) => Verdict::all(&[unknown, Verdict { result: super::Outcome::Warn, ..verdict }]),
         }
     };
     verdict.measured(fullest).limit(format!("{} %, then a mail", alert.threshold_percent))

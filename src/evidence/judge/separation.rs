@@ -19,7 +19,7 @@ fn together(world: &World, tenant: &[Says], networks: &[Says], counts: impl Fn(&
         Err(unknown) => verdicts.push(unknown),
     }
     let count = world.networks.as_ref().map_or(0, Vec::len);
-    Verdict::all(verdicts).measured(format!("{count} networks"))
+    Verdict::all(&verdicts).measured(format!("{count} networks"))
 }
 
 /// 5.1.1-3: has the customer an area of its own?
@@ -40,14 +40,14 @@ pub fn isolation(world: &World) -> Verdict {
         Some(isolation) => {
             let seen = json!({"level": "Physical", "nodePool": isolation.node_pool});
             let nodes = said_of_machines(world).looked(seen);
-            Verdict::all(vec![apart, nodes]).limit("Physical")
+            Verdict::all(&[apart, nodes]).limit("Physical")
         }
     }
 }
 
 /// Nodes are chosen with the VMs: they stand where they should when the VMs stand as declared.
 fn said_of_machines(world: &World) -> Verdict {
-    world.tenant().map_or_else(|unknown| unknown, |tenant| Verdict::all(said(tenant, &[Says::VirtualMachinesReady])))
+    world.tenant().map_or_else(|unknown| unknown, |tenant| Verdict::all(&said(tenant, &[Says::VirtualMachinesReady])))
 }
 
 /// CLD.9.5.1: are its environments apart from others' and under control?
@@ -79,7 +79,7 @@ pub fn encryption(world: &World) -> Verdict {
         let said = "TLS is an option, and no network asks for it";
         return Verdict::skip("NotAgreed", said).measured(measured).looked(json!({"networks": networks.len()}));
     }
-    Verdict::all(networks_say(with_tls.into_iter(), &[Says::TLSReady])).measured(measured).limit("TLS 1.2")
+    Verdict::all(&networks_say(with_tls.into_iter(), &[Says::TLSReady])).measured(measured).limit("TLS 1.2")
 }
 
 /// 13.1.3: are networks apart from others'? Objects alone do not count, packets have to be measured.
@@ -90,7 +90,7 @@ pub fn networks(world: &World) -> Verdict {
 /// CLD.13.1.4: do virtual networks agree with physical ones?
 pub fn physical(world: &World) -> Verdict {
     let networks = match world.networks() {
-        Ok(networks) if networks.is_empty() => {
+        Ok([]) => {
             return Verdict::skip("NothingThere", "the tenant has no network").looked(json!({"networks": 0}));
         }
         Ok(networks) => networks,
@@ -100,7 +100,7 @@ pub fn physical(world: &World) -> Verdict {
     let measured = format!("{} networks, {} VLANs", networks.len(), vlans.clone().count());
     let mut verdicts = networks_say(networks.iter(), &[Says::Consistent]);
     verdicts.extend(networks_say(vlans, &[Says::VLANAllocated]));
-    Verdict::all(verdicts).measured(measured)
+    Verdict::all(&verdicts).measured(measured)
 }
 
 /// 18.1.5: SSH by keys in the guests, TLS on what is exposed with it.
@@ -111,12 +111,12 @@ pub fn cryptography(world: &World) -> Verdict {
     };
     let linux = tenant.spec.virtual_machines.iter().filter(|vm| vm.os == OperatingSystem::Linux);
     let with_keys = linux.clone().filter(|vm| !vm.ssh_key_secrets.is_empty()).count();
-    let floor = Verdict::all(said(tenant, &[Says::GuestFloor]));
+    let floor = Verdict::all(&said(tenant, &[Says::GuestFloor]));
     let certificates = world.networks().map_or_else(
         |unknown| vec![unknown],
         |all| networks_say(all.iter().filter(|network| has_tls(network)), &[Says::TLSReady]),
     );
-    Verdict::all(std::iter::once(floor).chain(certificates).collect())
+    Verdict::all(&std::iter::once(floor).chain(certificates).collect::<Vec<_>>())
         .measured(format!("{with_keys} of {} Linux VMs with SSH keys", linux.count()))
         .limit("SSH by keys, TLS 1.2")
 }

@@ -151,7 +151,7 @@ impl Verdict {
     }
 
     /// Of several looks the worst, told with what makes it so; good only if none is worse than good.
-    pub fn all(verdicts: Vec<Self>) -> Self {
+    pub fn all(verdicts: &[Self]) -> Self {
         let Some(worst) = verdicts.iter().map(|verdict| verdict.result).max_by_key(|result| result.rank()) else {
             return Self::skip("NothingThere", "there is nothing of the kind");
         };

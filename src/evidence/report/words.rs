@@ -11,9 +11,14 @@ pub enum Language {
 }
 
 impl Language {
+    /// These words in it.
+    #[must_use]
     pub fn of(self, words: Words) -> &'static str {
         self.choose(words.ja, words.en)
     }
+
+    /// One of the two.
+    #[must_use]
     pub fn choose(self, ja: &'static str, en: &'static str) -> &'static str {
         match self {
             Self::Japanese => ja,
