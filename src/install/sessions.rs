@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::roles::{cluster_role, rule};
+use super::roles::{cluster_role, cluster_role_binding, rule};
 use crate::sessions::{NAME, NAMESPACE};
 
 /// In the order in which they have to be applied. A log file of the node is mounted as a path of the host, which Pod
@@ -23,13 +23,7 @@ pub fn sessions() -> Vec<Value> {
             "automountServiceAccountToken": false,
         }),
         cluster_role(NAME, &rights()),
-        json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "ClusterRoleBinding",
-            "metadata": {"name": NAME},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME},
-            "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}],
-        }),
+        cluster_role_binding(NAMESPACE, NAME),
     ]
 }
 

@@ -67,14 +67,17 @@ fn late(grant: &AccessGrant, now: Timestamp) -> bool {
     state(grant) == Some(GrantState::Active) && expires(grant).is_some_and(|at| at <= now)
 }
 
-/// Until when, in Japan and from now; before the consent, how long.
+/// Until when, in Japan and from now; before the consent, how long; when it is over, since when.
 pub fn until(grant: &AccessGrant, now: Timestamp) -> String {
     let spec = &grant.spec;
+    if over(grant) {
+        let ended = grant.status.as_ref().and_then(|status| status.ended_at.as_ref());
+        return ended.map_or("-".to_owned(), |at| format!("ended {}", when(at.0, now)));
+    }
     if let Some(at) = expires(grant) {
         return when(at, now);
     }
     match &spec.not_before {
-        _ if over(grant) => "-".to_owned(),
         Some(from) if from.0 > now => format!("{} from {}", spec.duration, japan(from.0)),
         _ if spec.basis == Basis::Terms => format!("{} from the signature on", spec.duration),
         _ => format!("{} from the consent on", spec.duration),

@@ -147,7 +147,11 @@ mod tests {
             ),
             grant("all-1130-2304", terms, Value::Null),
             grant("no-1130-2304", denied, json!({"state": "Denied"})),
-            grant("back-1130-2304", revoked, json!({"state": "Revoked"})),
+            grant(
+                "back-1130-2304",
+                revoked,
+                json!({"state": "Revoked", "expiresAt": "2026-11-30T15:05:00Z", "endedAt": "2026-11-30T14:05:01Z"}),
+            ),
         ];
         Listed { items, unreadable: vec!["odd".to_owned()] }
     }

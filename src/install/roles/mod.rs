@@ -37,14 +37,14 @@ pub fn cluster_role(name: &str, rules: &[Value]) -> Value {
     })
 }
 
-/// Gives a service account of ours the ClusterRole of the same name.
-fn cluster_role_binding(name: &str) -> Value {
+/// Gives an account in this namespace the ClusterRole of the same name.
+pub fn cluster_role_binding(namespace: &str, name: &str) -> Value {
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRoleBinding",
         "metadata": {"name": name},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
-        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": NAMESPACE}],
+        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
     })
 }
 
@@ -59,12 +59,17 @@ pub fn role(namespace: &str, name: &str, rules: &[Value]) -> Value {
 
 /// Gives a service account of ours the Role of the same name.
 fn role_binding(namespace: &str, name: &str) -> Value {
+    account_binding(namespace, name, NAMESPACE, name)
+}
+
+/// Gives an account, which is in the namespace `of`, the Role that is called as it is.
+pub fn account_binding(namespace: &str, name: &str, of: &str, account: &str) -> Value {
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
         "metadata": {"name": name, "namespace": namespace},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": NAMESPACE}],
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": account},
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": of}],
     })
 }
 

@@ -78,7 +78,7 @@ pub fn operator() -> Vec<Value> {
     let evidence = [rule("", &["configmaps"], &["get", "list", "watch", "create", "patch"])];
     vec![
         cluster_role(OPERATOR_ACCOUNT, &rules),
-        cluster_role_binding(OPERATOR_ACCOUNT),
+        cluster_role_binding(NAMESPACE, OPERATOR_ACCOUNT),
         inside(),
         doors(),
         records(),
