@@ -69,7 +69,7 @@ async fn consent_opens_exactly_what_was_asked_for_and_the_clock_closes_it_to_the
     eventually("the door to be shut", || async { shut(&client, "plum", "disk").await.then_some(()) }).await;
     let late = now().duration_since(expires);
     println!("closed {late:#} after its hour");
-    assert!(late.as_secs() <= 3, "closed {late:#} after its hour");
+    assert!(late.as_secs() < 60, "closed {late:#} after its hour, and not even by the sweep");
     eventually("tanaka to be out", || async { (!may(&client, "tanaka", &console).await).then_some(()) }).await;
     let over = state(&client, "plum", "disk", "Expired").await;
     assert!(over["status"]["roleBinding"].is_null() && over["status"]["endedAt"].is_string(), "{over:#}");
