@@ -14,7 +14,7 @@ demo: ## see it work: control plane, operator, examples/, a summary (CLUSTER=cur
 	@CLUSTER=$(CLUSTER) tests/demo.sh $(DEV)
 
 test: ## every test, on a clean checkout
-	@tests/controlplane/build.sh etcd kubernetes kwok kubevirt-servers charts helm-docs gitops node oracle >/dev/null
+	@tests/controlplane/build.sh etcd kubernetes kwok kubevirt-servers charts helm-docs gitops node oracle mailpit oidc >/dev/null
 	@rm -rf target/rights
 	@CLOUDFARM_RIGHTS=$(CURDIR)/target/rights RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --locked --no-fail-fast
 
@@ -61,11 +61,12 @@ bench-large: ## the same for 10,000 tenants
 	@cargo build --locked --release --bin cloudfarm
 	@cargo bench --locked --quiet --profile release --bench scale -- --tenants 10000 --runs 1
 
-generate: ## crds/, their API reference, what the charts hold of them and of roles and policies
+generate: ## crds/, their API reference, the clauses, what the charts hold of them and of roles and policies
 	@cargo run --quiet --locked -- crds --dir crds
 	@mkdir -p charts/cloudfarm-crds/generated
 	@cp crds/*.yaml charts/cloudfarm-crds/generated/
 	@mkdir -p charts/cloudfarm/generated
 	@cargo run --quiet --locked -- manifests > charts/cloudfarm/generated/manifests.yaml
 	@cargo run --quiet --locked -- manifests --probe > charts/cloudfarm/generated/probe.yaml
+	@cargo run --quiet --locked -- manifests --sessions > charts/cloudfarm/generated/sessions.yaml
 	@$$(tests/controlplane/build.sh helm-docs)/helm-docs --log-level warning --chart-search-root charts/cloudfarm --template-files README.md.gotmpl

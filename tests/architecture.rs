@@ -26,13 +26,15 @@ fn sources() -> Vec<(PathBuf, String)> {
 
 fn is_pure(path: &Path) -> bool {
     let parts: Vec<_> = path.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
-    let kind = parts.get(1).is_some_and(|folder| ["tenant", "network", "retention"].contains(&folder.as_str()));
+    let kind =
+        parts.get(1).is_some_and(|folder| ["tenant", "network", "retention", "access"].contains(&folder.as_str()));
     let steps = [
         "desired",
         "desired.rs",
         "status",
         "status.rs",
         "declared.rs",
+        "administrators.rs",
         "rules.rs",
         "reach.rs",
         "expose.rs",
@@ -47,18 +49,30 @@ fn is_pure(path: &Path) -> bool {
         "conditions.rs",
         "next.rs",
         "probe.rs",
+        "state.rs",
+        "door.rs",
+        "sweep.rs",
+        "verbs.rs",
     ];
     let purge = ["gate.rs", "look.rs", "plan.rs", "classify.rs", "certificate.rs", "rolling.rs"];
     let probe = ["flows.rs", "walls.rs", "report.rs"];
     let images = ["identity.rs", "known.rs", "result.rs", "exception.rs", "gate.rs", "job.rs"];
+    let sessions = ["action.rs", "event.rs", "desk.rs", "judge.rs", "record.rs"];
+    let of_sessions = parts.get(1).is_some_and(|folder| folder == "sessions");
+    let notice = ["event.rs", "recipients.rs", "record.rs", "status.rs"];
+    let of_notice = parts.get(1).is_some_and(|folder| folder == "notice");
     let of_images = parts.get(1).is_some_and(|folder| folder == "images");
     let of_probe = parts.get(1).is_some_and(|folder| folder == "probe");
     let of_purge = parts.get(1).is_some_and(|folder| folder == "purge");
     kind && parts.get(2).is_some_and(|step| steps.contains(&step.as_str()))
         || of_purge && parts.get(2).is_some_and(|step| purge.contains(&step.as_str()))
+        || of_notice && parts.get(2).is_some_and(|step| notice.contains(&step.as_str()))
         || of_images && parts.get(2).is_some_and(|step| images.contains(&step.as_str()))
+        || of_sessions && parts.get(2).is_some_and(|step| sessions.contains(&step.as_str()))
         || of_probe && parts.get(2).is_some_and(|step| probe.contains(&step.as_str()))
-        || parts.get(1).is_some_and(|folder| ["api", "evidence", "check"].contains(&folder.as_str()))
+        || parts
+            .get(1)
+            .is_some_and(|folder| ["api", "evidence", "check", "letters", "statuspage"].contains(&folder.as_str()))
 }
 
 #[test]

@@ -166,10 +166,12 @@ async fn what_was_missing_comes_and_a_second_look_makes_no_call(plane: &Plane, c
         handed(client, "guests", "late").await.is_none().then_some(())
     })
     .await;
-    eventually("two VMs to be in use", || async {
-        let rows = world::tenants(client).get("guests").await.ok()?.data["status"]["capacity"].take();
-        let instances = rows.as_array()?.iter().find(|row| row["resource"] == "instances")?.clone();
-        (instances["used"] == "2").then_some(())
+    // Ready once more: the VM that goes is missed for a moment.
+    eventually("two VMs to be in use, and nothing missing", || async {
+        let status = world::tenants(client).get("guests").await.ok()?.data["status"].take();
+        let instances = status["capacity"].as_array()?.iter().find(|row| row["resource"] == "instances")?.clone();
+        let ready = status["conditions"].as_array()?.iter().find(|each| each["type"] == "Ready")?.clone();
+        (instances["used"] == "2" && ready["status"] == "True").then_some(())
     })
     .await;
     let mark = Mark::now(plane);

@@ -153,7 +153,8 @@ fn every_right_that_is_granted_was_used_in_the_test_run() {
     }
     line("Capsule's controller, for comparison", CAPSULE_MINIMAL);
 
-    let asked = |right: &&Right| !ASKED_BY_ADMISSION.contains(&right.verb.as_str());
+    // What the operator holds beside a door is there to be given away, which RBAC asks for when the door is made.
+    let asked = |right: &&Right| !ASKED_BY_ADMISSION.contains(&right.verb.as_str()) && right.role != "cloudfarm-doors";
     let unused: Vec<String> = granted.iter().filter(asked).filter(|right| !is_used(right, &used)).map(told).collect();
     assert!(
         unused.is_empty(),

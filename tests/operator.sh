@@ -15,7 +15,7 @@ ready() { local at; at=$(address); [ -n "$at" ] && curl -sf --max-time 2 "http:/
 if running && ready; then echo "the operator is already running"; exit 0; fi
 
 "$kubectl" apply --server-side --field-manager=cloudfarm-install -f "$root/crds" >/dev/null
-"$kubectl" wait --for=condition=Established crd/tenants.cloudfarm.dev crd/tenantnetworks.cloudfarm.dev crd/retentions.cloudfarm.dev >/dev/null
+"$kubectl" wait --for=condition=Established -f "$root/crds" >/dev/null
 "$binary" manifests --config "$root/charts/cloudfarm/config.yaml" | "$kubectl" apply --server-side --field-manager=cloudfarm-install -f - >/dev/null
 
 token=$("$kubectl" create token cloudfarm --namespace cloudfarm-system --duration 24h)
@@ -33,7 +33,8 @@ KUBECONFIG=$dir/operator.kubeconfig NO_COLOR=1 setsid nohup "$binary" --log-form
   >"$dir/operator.log" 2>&1 </dev/null &
 echo $! > "$dir/operator.pid"
 for _ in $(seq 1 600); do
-  running || { echo "the operator ended:"; tail -n 5 "$dir/operator.log"; exit 1; }
+  # Its program may not have taken the place of setsid's yet.
+  kill -0 "$(cat "$dir/operator.pid")" 2>/dev/null || { echo "the operator ended:"; tail -n 5 "$dir/operator.log"; exit 1; }
   if ready; then echo "the operator is ready: http://$(address)/metrics, log $dir/operator.log"; exit 0; fi
   sleep 0.1
 done

@@ -116,7 +116,7 @@ fn what_is_no_yaml_or_no_object_is_told_with_its_file() {
     let (code, _, said) =
         render(&["-f", "-"], "apiVersion: cloudfarm.dev/v1alpha1\nkind: Tennant\nmetadata: {name: x}\n");
     assert_eq!(code, Some(1));
-    assert!(said.contains("has no such kind; it has Tenant, TenantNetwork, Retention"), "{said}");
+    assert!(said.contains("has no such kind; it has Tenant, TenantNetwork, Retention, AccessGrant"), "{said}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ use cloudfarm::foreign::restored::Restored;
 use cloudfarm::network::attachment::Attachment;
 use cloudfarm::network::backend::Obstacle;
 use cloudfarm::network::vlan::Lasting;
+use cloudfarm::tenant::application_id::Known;
 use cloudfarm::tenant::desired::{Plan, desired};
 use cloudfarm::tenant::guest::look::Guests;
 use cloudfarm::tenant::guest::{Guest, Record, Refusal, by_declaration};
@@ -36,6 +37,8 @@ mod disks_there;
 mod images;
 #[path = "tenant/machines.rs"]
 mod machines;
+#[path = "tenant/people.rs"]
+mod people;
 #[path = "tenant/restored.rs"]
 mod restored;
 #[path = "tenant/velero.rs"]
@@ -90,6 +93,8 @@ fn snapshot(spec: &Value) -> TenantSnapshot {
         retention: None,
         retention_name: "plum".into(),
         guests: Guests { by_vm: by_declaration(&declared(spec), &config), ..Guests::default() },
+        rival: None,
+        application_id: Known::default(),
         observed: BTreeMap::new(),
         places: Arc::default(),
         volumes: None,
@@ -203,8 +208,8 @@ fn a_disabled_person_is_in_no_binding_and_a_role_nobody_has_gets_none() {
         .filter(|object| object.reference.kind == Kind::RoleBinding)
         .map(|object| object.body.to_string())
         .collect();
-    // Two for people, and the operator's own.
-    assert_eq!(bindings.len(), 3);
+    // Two for people, one for who says whether staff come in, the operator's own, and that of who keeps records.
+    assert_eq!(bindings.len(), 5);
     assert!(bindings.iter().all(|binding| !binding.contains("\"out\"") && !binding.contains("tenant-viewer")));
 }
 

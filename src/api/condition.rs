@@ -45,6 +45,14 @@ pub enum ConditionType {
     CapacityWithinThreshold,
     /// Tenant: a Retention exists for this contract.
     RetentionScheduled,
+    /// Tenant: every administrator who is not disabled has the rights of the role, and nobody was refused.
+    AdministratorsBound,
+    /// Tenant: people sign in as is declared, as far as the operator's config says how.
+    SignInConfigured,
+    /// Tenant: the application ID can be looked for by its keyed hash.
+    ApplicationIdHashed,
+    /// Tenant, Retention: what is known of each clause stands in an OpenReports report.
+    ReportPublished,
     /// TenantNetwork: the backend that the type needs exists.
     BackendReady,
     /// TenantNetwork: its address ranges lie in no other of the tenant and in none of the cluster.
@@ -79,6 +87,14 @@ pub enum ConditionType {
     EvidenceStored,
     /// Retention: the deadline has passed and data is still there.
     Overdue,
+    /// AccessGrant: the door stands open for who asked.
+    AccessGrantActive,
+    /// Notice: the mail server has a mail to everybody whom it is about.
+    NoticesDelivered,
+    /// Notice: every privileged administrator was told of the incident within 4 hours of its confirmation.
+    IncidentDeadlineMet,
+    /// Notice: it was told before its window begins.
+    AnnouncedInTime,
 }
 
 /// Why a condition has its status: PascalCase facts.
@@ -103,6 +119,8 @@ pub enum Reason {
     KubeVirtMissing,
     CdiMissing,
     CertManagerMissing,
+    /// Reports are asked for and nobody would keep them.
+    OpenReportsMissing,
     /// cert-manager has no certificate yet, and says why.
     NotIssued,
     CapacityExceeded,
@@ -201,6 +219,52 @@ pub enum Reason {
     /// The Retention is missing and could not be made, or belongs to another tenant.
     RetentionMissing,
     Suspended,
+    /// Somebody has to say yes or no.
+    AwaitingApproval,
+    /// Somebody said yes whose word does not count.
+    ApprovalNotCounted,
+    /// Consent was given for a time that lies ahead.
+    NotYetBegun,
+    /// A door stands open.
+    Open,
+    /// None of the VMs that a grant names is there.
+    NothingToOpen,
+    /// The time that was granted, or the time to answer, is over.
+    Expired,
+    /// Somebody ended it, or the consent counts no longer.
+    Revoked,
+    /// The customer said no.
+    Denied,
+    /// A grant is over for good.
+    GrantOver,
+    /// A declared administrator is given no right: the name is not one of this tenant's.
+    AdministratorRefused,
+    /// By the operator's config the API server takes no tokens of this issuer, or under another prefix.
+    IssuerNotConfigured,
+    /// By the operator's config the API server asks for no second factor.
+    SecondFactorMissing,
+    /// A key that the operator's config names cannot be used.
+    KeyMissing,
+    /// A notice is about nobody.
+    Nobody,
+    /// The operator's config names no mail server.
+    MailNotConfigured,
+    /// The mail server serves nobody at the moment.
+    MailUnavailable,
+    /// A file with the mail server's name, password or authority cannot be read.
+    MailFileMissing,
+    /// The ConfigMap with a notice's text, or one of its keys, is not there.
+    BodyMissing,
+    /// A mail server said for good that it takes no mail for somebody, or it was tried too often.
+    DeliveryFailed,
+    /// The time is over in which a notice tells anybody anything.
+    NoticeOver,
+    /// The 4 hours run.
+    DeadlineRunning,
+    /// Somebody was told after the 4 hours, or not at all.
+    DeadlineMissed,
+    /// A window began before anybody was told of it.
+    AnnouncedLate,
 }
 
 macro_rules! words {

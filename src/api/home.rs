@@ -61,6 +61,23 @@ pub fn vlan_lease(physical_network: &str, id: i64) -> String {
     format!("vlan-{physical_network}-{id}")
 }
 
+/// `cloudfarm-<tenant>`: the report that outlives the tenant; with the Retention's uid where that is not the default one, so
+/// that a later tenant of the name takes nobody's proof away.
+#[must_use]
+pub fn cluster_report(tenant: &str, retention: &str, retention_uid: &str) -> String {
+    if retention == tenant {
+        return format!("cloudfarm-{tenant}");
+    }
+    format!("cloudfarm-{tenant}.{}", retention_uid.chars().take(8).collect::<String>())
+}
+
+/// The tenant that such a report is about.
+#[must_use]
+pub fn of_cluster_report(name: &str) -> &str {
+    let rest = name.strip_prefix("cloudfarm-").unwrap_or_default();
+    rest.split_once('.').map_or(rest, |(tenant, _)| tenant)
+}
+
 /// `cf-record-<tenant>.<first 8 of the Retention's uid>`: plan and certificate of one purge. A tenant that is declared
 /// again after its erasure has another Retention and another record.
 #[must_use]

@@ -95,6 +95,20 @@ pub const GUEST_DATA: &str = "cloudfarm.dev/guest-data";
 /// `network`, `notices` or `evidence`).
 pub const RECORD: &str = "cloudfarm.dev/record";
 
+/// Label on what makes up an open door: the AccessGrant that it is open for.
+pub const GRANT: &str = "cloudfarm.dev/grant";
+
+/// Annotation on what makes up an open door: from when on it has to be closed (RFC 3339). Never moved to a later instant.
+pub const EXPIRES: &str = "cloudfarm.dev/expires";
+/// Annotation on a record of mails: the Notice's name.
+pub const NOTICE: &str = "cloudfarm.dev/notice";
+
+/// Annotation on a record of mails: the Notice's uid.
+pub const NOTICE_UID: &str = "cloudfarm.dev/notice-uid";
+
+/// Annotation on a Notice that the operator made: what it is about, as JSON, from which the mail is written.
+pub const EVENT: &str = "cloudfarm.dev/event";
+
 /// Label on a Lease: it keeps a VLAN id.
 pub const VLAN: &str = "cloudfarm.dev/vlan";
 
@@ -108,7 +122,7 @@ pub const RELEASED_AT: &str = "cloudfarm.dev/released-at";
 /// Field manager of what a purge run writes on a Retention.
 pub const PURGE_MANAGER: &str = "cloudfarm-purge";
 
-/// Field manager of what people write on a Retention by `kubectl cloudfarm retention`.
+/// Field manager of what people write by `kubectl cloudfarm`: on a Retention, on an AccessGrant.
 pub const PEOPLE_MANAGER: &str = "kubectl-cloudfarm";
 
 /// Field manager of what a Retention says on objects that others made: a hold, an approval, a halt.
@@ -116,6 +130,9 @@ pub const RETENTION_MANAGER: &str = "cloudfarm-retention";
 
 /// Label on a CronJob and its Jobs: the Retention it works for.
 pub const RETENTION: &str = "cloudfarm.dev/retention";
+
+/// Label on a ConfigMap in the evidence namespace: the clause that it holds a signed statement about.
+pub const ATTESTATION: &str = "cloudfarm.dev/attestation";
 
 /// Label on a ConfigMap in the images' namespace: what it records of an image, [`IMAGE_RESULT`] or [`IMAGE_EXCEPTION`].
 pub const IMAGE_RECORD: &str = "cloudfarm.dev/image-record";

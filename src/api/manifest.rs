@@ -6,6 +6,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
+use super::access_grant::AccessGrant;
+use super::notice::Notice;
 use super::reference;
 use super::retention::Retention;
 use super::tenant::Tenant;
@@ -15,7 +17,10 @@ use crate::retention::lifecycle;
 /// Every CRD, in the order in which people meet them.
 #[must_use]
 pub fn all_crds() -> Vec<CustomResourceDefinition> {
-    [Tenant::crd(), TenantNetwork::crd(), Retention::crd()].into_iter().map(finished).collect()
+    [Tenant::crd(), TenantNetwork::crd(), Retention::crd(), AccessGrant::crd(), Notice::crd()]
+        .into_iter()
+        .map(finished)
+        .collect()
 }
 
 /// Every CRD as one YAML stream.

@@ -1,10 +1,12 @@
-//! What people write: `Tenant`, `TenantNetwork`, `Retention`.
+//! What people write: `Tenant`, `TenantNetwork`, `Retention`, `AccessGrant`, `Notice`.
 
+pub mod access_grant;
 pub mod condition;
 pub mod home;
 pub mod jst;
 pub mod labels;
 pub mod manifest;
+pub mod notice;
 pub mod quantity;
 mod reference;
 pub mod retention;

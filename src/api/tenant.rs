@@ -32,6 +32,7 @@ pub use super::tenant_watched::*;
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
     selectable = ".spec.contract.servicePlan",
     selectable = ".status.phase",
+    selectable = ".status.applicationIdHash",
     validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$')")
         .message("metadata.name must be 1 to 30 of a-z, 0-9 and -, begin with a letter and end with a letter or digit: the namespace cf-<name> is made from it")
 )]
@@ -46,7 +47,7 @@ pub struct TenantSpec {
     pub contract: Contract,
     /// The contact persons of the application form (9.2.1).
     #[schemars(length(min = 1, max = 20), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["username"]))]
-    #[x_kube(validation = Rule::new("self.exists(a, a.role == 'PrivilegedAdministrator' && !a.disabled)").message("administrators must keep at least one enabled PrivilegedAdministrator: somebody has to be told and to approve"))]
+    #[x_kube(validation = Rule::new("self.exists(a, a.role == 'PrivilegedAdministrator' && !a.disabled && (!has(a.kind) || a.kind == 'User'))").message("administrators must keep at least one enabled PrivilegedAdministrator of kind User: somebody has to be told and to approve, and nobody here knows who is in a group"))]
     pub administrators: Vec<Administrator>,
     /// How people sign in to the management screen (5.1.1-5).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -163,14 +164,20 @@ pub struct Capacity {
     pub snapshots: i64,
 }
 
-/// One contact person.
+/// One contact person, or a group of them.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Administrator {
-    /// The name the identity provider gives this person; ASCII only, so that no look-alike can pass for another.
+    /// The name by which the API server knows this person or group: what the identity provider says, behind the prefix of
+    /// its names (`authentication.oidc.groupPrefix`). ASCII only, so that no look-alike can pass for another.
+    #[x_kube(validation = Rule::new("!(self.startsWith('system:') || self.startsWith('kubeadm:') || self in ['kubernetes-admin', 'kubernetes-super-admin'])").message("administrators[].username cannot be an account or a group of Kubernetes itself (system:, kubeadm:, kubernetes-admin): it names people of the customer"))]
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9._@:-]*[A-Za-z0-9])?$"))]
     pub username: String,
-    /// Where notices go.
+    /// `Group`: username is a group of the customer's identity provider, and whoever is in it has the role. Without it, and
+    /// with `User`, it is one person.
+    #[serde(default, skip_serializing_if = "SubjectKind::is_user")]
+    pub kind: SubjectKind,
+    /// Where notices go; of a group, the address that reaches its members.
     #[schemars(length(max = 254), regex(pattern = "^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+$"))]
     pub email: String,
     /// What the person may do in the customer's area.
@@ -185,6 +192,22 @@ pub struct Administrator {
     /// Takes every right away at once and keeps the entry.
     #[serde(default)]
     pub disabled: bool,
+}
+
+/// One person, or everybody in a group.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SubjectKind {
+    #[default]
+    User,
+    Group,
+}
+
+impl SubjectKind {
+    // Objects of earlier versions stay what they are, so that it is no default of the CRD.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_user(&self) -> bool {
+        *self == Self::User
+    }
 }
 
 /// What a contact person may do.
@@ -269,9 +292,25 @@ pub enum AuthenticationMode {
 pub struct Oidc {
     #[schemars(length(min = 9, max = 253), regex(pattern = "^https://"))]
     pub issuer: String,
+    /// What the names of this tenant's groups begin with, such as `acme:` or `oidc:acme-`. Up to its colon it is what the API
+    /// server puts before every name of this issuer; what follows tells tenants of one issuer apart. Without it no group is
+    /// bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 63))]
+    #[schemars(length(max = 63), regex(pattern = "^[A-Za-z0-9][A-Za-z0-9._@-]*:[A-Za-z0-9._@-]*$"))]
+    #[x_kube(validation = Rule::new("!(self.startsWith('system:') || self.startsWith('kubeadm:'))").message("authentication.oidc.groupPrefix cannot be one of Kubernetes itself (system:, kubeadm:)"))]
     pub group_prefix: Option<String>,
+    /// For whom the issuer makes this tenant's tokens (`aud`); `cloudfarm` when it is not written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set"))]
+    pub audiences: Vec<String>,
+    /// The claim with a person's name; `sub` when it is not written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*$"))]
+    pub username_claim: Option<String>,
+    /// The claim with the groups a person is in; `groups` when it is not written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*$"))]
+    pub groups_claim: Option<String>,
 }
 
 /// A local password, by Secret only.
@@ -539,6 +578,10 @@ pub struct TenantStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["resource"]))]
     pub capacity: Vec<CapacityRow>,
+    /// The application ID as a keyed hash: who has the ID and the key finds the Tenant by it, and nobody else the ID (9.2.3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub application_id_hash: Option<String>,
     /// When a resource filled up beyond the threshold, the latest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]

@@ -1,12 +1,19 @@
 //! The commands people type. Flags are also environment variables; exit codes are in [`exit`].
 
+mod application_id;
+mod authentication;
 mod check;
 mod connection;
+mod evidence;
+mod people;
 mod probe;
+mod report;
 mod restore;
 mod retention;
 mod scan;
+mod sessions;
 pub mod signing_key;
+mod status_page;
 mod verify;
 
 use std::fmt;
@@ -91,12 +98,26 @@ enum Command {
     Retention(retention::Retention),
     /// Bring a VM back from one of its backups by plan
     Restore(restore::Restore),
+    #[command(flatten)]
+    People(people::People),
     /// Ask the Multi-Tenancy Benchmark of one live tenant, and store nothing
     Check(check::Check),
+    /// Show how each promise to one tenant is kept: as a table, JSON, OSCAL or a page to print
+    Report(report::Report),
+    /// The clauses, signed statements about them, and all evidence of one tenant in one archive
+    Evidence(evidence::Evidence),
     /// Send packets between the probe's pods, as those pods do it
     Probe(probe::Probe),
     /// Scan an image for malware and record what was found, as the Jobs in cloudfarm-images do it
     Scan(scan::Scan),
+    /// Print the API server's AuthenticationConfiguration, by what Tenants say of how their people sign in
+    Authentication(authentication::Authentication),
+    /// Read an application ID and print the keyed hash by which its Tenant is found
+    ApplicationId(application_id::ApplicationId),
+    /// Write published Notices as a page and an Atom feed for any web server
+    StatusPage(status_page::StatusPage),
+    /// Write down who entered customers' areas, by the API server's audit log
+    Sessions(sessions::Sessions),
     /// Print a Secret with a fresh key that signs erasure certificates
     SigningKey,
 }
@@ -126,6 +147,9 @@ struct Manifests {
     /// Print what the probe of the network plugin needs besides its pods, instead
     #[arg(long, conflicts_with = "config")]
     probe: bool,
+    /// Print what the session log needs besides its pods, instead
+    #[arg(long, conflicts_with_all = ["config", "probe"])]
+    sessions: bool,
 }
 
 #[derive(Debug, Args)]
@@ -194,7 +218,7 @@ impl Cli {
     /// Runs the command.
     pub async fn dispatch(self) -> Result<(), Failure> {
         match self.command {
-            Command::Run(run) => run.run().await,
+            Command::Run(run) => Box::pin(run.run()).await,
             Command::Crds { dir: None } => print(&crate::api::manifest::all_as_yaml()),
             Command::Crds { dir: Some(dir) } => crds_into(&dir),
             Command::Manifests(manifests) => manifests.run(),
@@ -203,9 +227,16 @@ impl Cli {
             Command::Verify(verify) => verify.run(),
             Command::Retention(retention) => Box::pin(retention.run()).await,
             Command::Restore(restore) => Box::pin(restore.run()).await,
+            Command::People(people) => Box::pin(people.run()).await,
             Command::Check(check) => Box::pin(check.run()).await,
+            Command::Report(report) => Box::pin(report.run()).await,
+            Command::Evidence(evidence) => Box::pin(evidence.run()).await,
             Command::Probe(probe) => Box::pin(probe.run()).await,
             Command::Scan(scan) => Box::pin(scan.run()).await,
+            Command::Authentication(authentication) => Box::pin(authentication.run()).await,
+            Command::ApplicationId(id) => id.run(),
+            Command::StatusPage(page) => Box::pin(page.run()).await,
+            Command::Sessions(sessions) => Box::pin(sessions.run()).await,
             Command::SigningKey => signing_key::run(),
         }
     }
@@ -222,7 +253,9 @@ impl Run {
             lease_namespace: Some(self.lease_namespace),
             clock: Clock::default(),
         };
-        operator::run(client, settings, asked_to_stop()).await.map_err(|error| Failure::new(exit::CLUSTER, error))
+        Box::pin(operator::run(client, settings, asked_to_stop()))
+            .await
+            .map_err(|error| Failure::new(exit::CLUSTER, error))
     }
 }
 
@@ -230,6 +263,9 @@ impl Manifests {
     fn run(self) -> Result<(), Failure> {
         if self.probe {
             return print(&yaml_documents(&install::probe())?);
+        }
+        if self.sessions {
+            return print(&yaml_documents(&install::sessions())?);
         }
         let mut all = install::manifests();
         if let Some(file) = &self.config {
@@ -331,7 +367,9 @@ fn crds_into(dir: &std::path::Path) -> Result<(), Failure> {
         std::fs::write(&file, text)
             .map_err(|error| Failure::new(exit::INPUT, format!("{}: {error}", file.display())))?;
     }
-    Ok(())
+    let file = dir.join("CLAUSES.md");
+    std::fs::write(&file, crate::evidence::clauses::markdown())
+        .map_err(|error| Failure::new(exit::INPUT, format!("{}: {error}", file.display())))
 }
 
 fn yaml_documents(objects: &[serde_json::Value]) -> Result<String, Failure> {
@@ -344,12 +382,19 @@ fn yaml_documents(objects: &[serde_json::Value]) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// Who wrote a text may have hidden terminal commands in it.
+/// Who wrote a text may have hidden terminal commands in it, or marks that show its letters in another order.
 fn printable(text: &str) -> String {
+    let hides = |letter: char| letter.is_control() || REORDERS.contains(&letter);
     text.chars()
-        .flat_map(|letter| if letter.is_control() { letter.escape_default().collect() } else { vec![letter] })
+        .flat_map(|letter| if hides(letter) { letter.escape_default().collect() } else { vec![letter] })
         .collect()
 }
+
+/// Unicode's marks of direction, its separators of lines, and what takes no room at all.
+const REORDERS: [char; 17] = [
+    '\u{61c}', '\u{200b}', '\u{200e}', '\u{200f}', '\u{2028}', '\u{2029}', '\u{202a}', '\u{202b}', '\u{202c}',
+    '\u{202d}', '\u{202e}', '\u{2060}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}', '\u{feff}',
+];
 
 /// Prints to standard output; a reader that went away (`| head`) is no error.
 fn print(text: &str) -> Result<(), Failure> {

@@ -48,6 +48,13 @@ impl Cluster {
         applied
     }
 
+    /// One object of a declaration by itself, beside its pass: nothing else is made and nothing is pruned.
+    pub async fn bring_alone(&self, owner: &Owner, object: &DesiredObject) -> Applied {
+        let mut applied = Applied::default();
+        self.apply_all(owner, std::slice::from_ref(object), &mut applied).await;
+        applied
+    }
+
     async fn apply_all(&self, owner: &Owner, objects: &[DesiredObject], applied: &mut Applied) {
         let (waiting, objects): (Vec<_>, Vec<_>) = objects.iter().partition(|object| waits(object, applied));
         applied.faults.extend(waiting.into_iter().map(|object| Fault {
@@ -248,7 +255,8 @@ fn is_wall(kind: Kind) -> bool {
         | Kind::NetworkPolicy
         | Kind::ClusterNetworkPolicy
         | Kind::MultiNetworkPolicy => true,
-        Kind::RoleBinding
+        Kind::Role
+        | Kind::RoleBinding
         | Kind::NetworkAttachmentDefinition
         | Kind::UserDefinedNetwork
         | Kind::ClusterUserDefinedNetwork
@@ -263,6 +271,8 @@ fn is_wall(kind: Kind) -> bool {
         | Kind::ConfigMap
         | Kind::Retention
         | Kind::Lease
+        | Kind::Report
+        | Kind::ClusterReport
         | Kind::Secret => false,
     }
 }

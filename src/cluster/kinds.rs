@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{
     ConfigMap, LimitRange, Namespace, PersistentVolumeClaim, ResourceQuota, Secret, Service,
 };
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use k8s_openapi::api::rbac::v1::RoleBinding;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use serde_json::Value;
 
 use super::object::{Kind, Managed, Observation};
@@ -16,6 +16,7 @@ use crate::foreign::cluster_network_policy::ClusterNetworkPolicy;
 use crate::foreign::data_volume::DataVolume;
 use crate::foreign::multi_network_policy::MultiNetworkPolicy;
 use crate::foreign::network_attachment_definition::NetworkAttachmentDefinition;
+use crate::foreign::open_reports::{ClusterReport, Report};
 use crate::foreign::user_defined_network::{ClusterUserDefinedNetwork, UserDefinedNetwork};
 use crate::foreign::velero::Schedule;
 use crate::foreign::virtual_machine::VirtualMachine;
@@ -32,6 +33,7 @@ impl Kind {
             Self::ResourceQuota => reduce::<ResourceQuota>(value),
             Self::LimitRange => reduce::<LimitRange>(value),
             Self::NetworkPolicy => reduce::<NetworkPolicy>(value),
+            Self::Role => reduce::<Role>(value),
             Self::RoleBinding => reduce::<RoleBinding>(value),
             Self::DataVolume => reduce::<DataVolume>(value),
             Self::PersistentVolumeClaim => reduce::<PersistentVolumeClaim>(value),
@@ -49,6 +51,8 @@ impl Kind {
             Self::Service => reduce::<Service>(value),
             Self::Certificate => reduce::<Certificate>(value),
             Self::Lease => reduce::<Lease>(value),
+            Self::Report => reduce::<Report>(value),
+            Self::ClusterReport => reduce::<ClusterReport>(value),
             Self::Secret => reduce::<Secret>(value),
         }
     }

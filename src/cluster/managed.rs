@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{
     ConfigMap, LimitRange, Namespace, PersistentVolumeClaim, ResourceQuota, Secret, Service,
 };
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use k8s_openapi::api::rbac::v1::RoleBinding;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as ApiQuantity;
 use serde_json::{Value, json};
 
@@ -77,6 +77,13 @@ impl Managed for NetworkPolicy {
     const KIND: Kind = Kind::NetworkPolicy;
     fn owned(&self) -> Value {
         json!({"spec": self.spec})
+    }
+}
+
+impl Managed for Role {
+    const KIND: Kind = Kind::Role;
+    fn owned(&self) -> Value {
+        json!({"rules": self.rules})
     }
 }
 

@@ -6,8 +6,10 @@ pub mod applied;
 mod apply;
 #[cfg(test)]
 pub(crate) mod asked;
+pub mod deliveries;
 mod desired;
 mod digest;
+mod doors;
 pub mod erase;
 mod kinds;
 mod machine;
@@ -19,6 +21,7 @@ pub mod people;
 pub mod probe;
 mod prune;
 pub mod scans;
+pub mod sessions;
 pub mod status;
 pub mod trial;
 pub mod write;

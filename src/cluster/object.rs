@@ -31,6 +31,7 @@ pub enum Kind {
     ResourceQuota,
     LimitRange,
     NetworkPolicy,
+    Role,
     RoleBinding,
     DataVolume,
     /// CDI makes it for a DataVolume; only its size is ever asked for.
@@ -52,17 +53,22 @@ pub enum Kind {
     Certificate,
     /// Keeps a VLAN id for one network.
     Lease,
+    /// OpenReports': the customer's.
+    Report,
+    /// OpenReports': outlives the customer.
+    ClusterReport,
     /// What a guest starts with. Never listed or watched (I12): read by name, inside tenants' namespaces.
     Secret,
 }
 
 impl Kind {
     /// All of them, in the order in which a human reads them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::Namespace,
         Self::ResourceQuota,
         Self::LimitRange,
         Self::NetworkPolicy,
+        Self::Role,
         Self::RoleBinding,
         Self::DataVolume,
         Self::PersistentVolumeClaim,
@@ -80,6 +86,8 @@ impl Kind {
         Self::Service,
         Self::Certificate,
         Self::Lease,
+        Self::Report,
+        Self::ClusterReport,
         Self::Secret,
     ];
 
@@ -91,6 +99,7 @@ impl Kind {
             Self::ResourceQuota => ("", "v1", "ResourceQuota", "resourcequotas"),
             Self::LimitRange => ("", "v1", "LimitRange", "limitranges"),
             Self::NetworkPolicy => ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
+            Self::Role => ("rbac.authorization.k8s.io", "v1", "Role", "roles"),
             Self::RoleBinding => ("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
             Self::DataVolume => ("cdi.kubevirt.io", "v1beta1", "DataVolume", "datavolumes"),
             Self::PersistentVolumeClaim => ("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
@@ -116,6 +125,8 @@ impl Kind {
             Self::Service => ("", "v1", "Service", "services"),
             Self::Certificate => ("cert-manager.io", "v1", "Certificate", "certificates"),
             Self::Lease => ("coordination.k8s.io", "v1", "Lease", "leases"),
+            Self::Report => ("openreports.io", "v1alpha1", "Report", "reports"),
+            Self::ClusterReport => ("openreports.io", "v1alpha1", "ClusterReport", "clusterreports"),
             Self::Secret => ("", "v1", "Secret", "secrets"),
         };
         let gvk = kube::core::GroupVersionKind::gvk(group, version, kind);
@@ -136,6 +147,8 @@ impl Kind {
             Self::UserDefinedNetwork => Some("userdefinednetworks.k8s.ovn.org"),
             Self::ClusterUserDefinedNetwork => Some("clusteruserdefinednetworks.k8s.ovn.org"),
             Self::Certificate => Some("certificates.cert-manager.io"),
+            Self::Report => Some("reports.openreports.io"),
+            Self::ClusterReport => Some("clusterreports.openreports.io"),
             _ => None,
         }
     }
@@ -152,6 +165,7 @@ impl Kind {
     pub fn prunable(self) -> bool {
         match self {
             Self::NetworkPolicy
+            | Self::Role
             | Self::RoleBinding
             | Self::VirtualMachine
             | Self::CronJob
@@ -175,6 +189,9 @@ impl Kind {
             | Self::VirtualMachineSnapshot
             | Self::ConfigMap
             | Self::Retention
+            // Proof is not taken away.
+            | Self::Report
+            | Self::ClusterReport
             // An id stays taken until its network is gone, and then for the quarantine.
             | Self::Lease => false,
         }
@@ -193,7 +210,8 @@ pub struct Reference {
 impl Reference {
     /// The tenant in whose home the object lies, told by where it is and not by what is written on it: customers'
     /// namespaces and cluster-wide walls are `cf-<tenant>`, derived namespaces `cfd-<tenant>`, purge CronJobs
-    /// `cf-purge-<tenant>`, purge records `cf-record-<tenant>.<uid>`, cluster-wide networks `cf-<tenant>.<network>`, Velero's Schedules `cf-<tenant>`.
+    /// `cf-purge-<tenant>`, purge records `cf-record-<tenant>.<uid>`, cluster-wide networks `cf-<tenant>.<network>`, Velero's Schedules `cf-<tenant>`,
+    /// reports of the whole cluster `cloudfarm-<tenant>`.
     /// Anywhere else it is nobody's, whatever labels somebody copied onto it.
     #[must_use]
     pub fn home(&self) -> &str {
@@ -202,6 +220,7 @@ impl Reference {
             Kind::ConfigMap => home::of_purge_record(&self.name),
             Kind::ClusterUserDefinedNetwork => home::of_cluster_network(&self.name),
             Kind::Schedule => home::of_customer_namespace(&self.name),
+            Kind::ClusterReport => home::of_cluster_report(&self.name),
             _ => home::of_namespace(self.namespace.as_ref().unwrap_or(&self.name)),
         }
     }

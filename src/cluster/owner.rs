@@ -12,6 +12,7 @@ pub enum OwnerKind {
     Tenant,
     TenantNetwork,
     Retention,
+    AccessGrant,
 }
 
 /// The declaration that wants an object.
@@ -29,8 +30,8 @@ pub struct Owner {
 impl Owner {
     /// Metadata of an object made for this owner: name, our labels and the owner's annotations.
     ///
-    /// An owner reference is set where nothing holds data or is a wall: on a TenantNetwork's policy and a Retention's
-    /// CronJob. The garbage collector takes them along even while the operator is down. Nothing is ever owned by a
+    /// An owner reference is set where nothing holds data or is a wall: on a TenantNetwork's policy, a Retention's
+    /// CronJob and an AccessGrant's door. The garbage collector takes them along even while the operator is down. Nothing is ever owned by a
     /// Tenant (I8).
     #[must_use]
     pub fn metadata(&self, namespace: Option<&str>, name: impl Into<String>) -> ObjectMeta {

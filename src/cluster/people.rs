@@ -1,11 +1,16 @@
-//! The changes that people make by `cloudfarm retention` and `cloudfarm restore`, one function each, with the rights and in
-//! the name of whoever is signed in. A change of a Retention expects exactly the resource version that was shown to the person.
+//! The changes that people make by `cloudfarm retention`, `cloudfarm restore` and the commands for staff access, one function
+//! each, with the rights and in the name of whoever is signed in. A change expects exactly the resource version that was shown to
+//! the person.
 //!
 //! | call | expects | sent as |
 //! |---|---|---|
 //! | [`Person::hold`], [`Person::release`], [`Person::approve`] | exactly this resource version | merge patch that carries it |
 //! | [`Person::restore`] | nothing of that name | create |
+//! | `Person::request_access` (`people/access.rs`) | nothing of that name | create |
+//! | `Person::answer_access`, `second_access`, `revoke_access` | exactly this resource version | merge patch that carries it |
 //! | [`Person::signed_in`] | nothing; stores nothing | create of a SelfSubjectReview |
+
+mod access;
 
 use std::time::Duration;
 
@@ -61,12 +66,12 @@ impl Person {
 
     /// Places a legal hold.
     pub async fn hold(&self, on: &DynamicObject, hold: &LegalHold) -> Result<DynamicObject, WriteError> {
-        self.change(on, json!({"legalHold": hold})).await
+        self.change(&retentions(), on, json!({"legalHold": hold})).await
     }
 
     /// Turns the legal hold off; who placed it and why stays to be read.
     pub async fn release(&self, on: &DynamicObject) -> Result<DynamicObject, WriteError> {
-        self.change(on, json!({"legalHold": {"active": false}})).await
+        self.change(&retentions(), on, json!({"legalHold": {"active": false}})).await
     }
 
     /// Adds an approval beside those of others, which stay as they are, letter by letter: an approval that changes is
@@ -75,7 +80,7 @@ impl Person {
         let given = on.data.pointer("/spec/approvals").and_then(Value::as_array).into_iter().flatten();
         let mut all: Vec<Value> = given.filter(|each| each["by"] != approval.by.as_str()).cloned().collect();
         all.push(json!(approval));
-        self.change(on, json!({"approvals": all})).await
+        self.change(&retentions(), on, json!({"approvals": all})).await
     }
 
     /// Asks KubeVirt to bring a VM back.
@@ -88,12 +93,17 @@ impl Person {
         self.call(request).await
     }
 
-    async fn change(&self, on: &DynamicObject, spec: Value) -> Result<DynamicObject, WriteError> {
+    async fn change(
+        &self,
+        resource: &ApiResource,
+        on: &DynamicObject,
+        spec: Value,
+    ) -> Result<DynamicObject, WriteError> {
         let name = on.name_any();
         let expected = json!({"uid": on.uid(), "resourceVersion": on.resource_version()});
         let body = json!({"metadata": expected, "spec": spec});
         let parameters = PatchParams { field_manager: Some(PEOPLE_MANAGER.into()), ..PatchParams::default() };
-        let request = Url::new(DynamicObject::url_path(&ApiResource::erase::<Retention>(&()), None))
+        let request = Url::new(DynamicObject::url_path(resource, on.namespace().as_deref()))
             .patch(&name, &parameters, &Patch::Merge(&body))
             .map_err(unsendable)?;
         self.call(request).await
@@ -105,4 +115,8 @@ impl Person {
             Err(_) => Err(WriteError::Unanswered(format!("no answer within {} s", CALL_TIMEOUT.as_secs()))),
         }
     }
+}
+
+fn retentions() -> ApiResource {
+    ApiResource::erase::<Retention>(&())
 }

@@ -12,13 +12,14 @@ use super::write::WriteError;
 use std::collections::BTreeSet;
 
 /// Workloads first, walls last.
-const ORDER: [Kind; 12] = [
+const ORDER: [Kind; 13] = [
     Kind::CronJob,
     Kind::Schedule,
     // Before the VM, by which alone it is found again after a restart.
     Kind::Secret,
     Kind::VirtualMachine,
     Kind::RoleBinding,
+    Kind::Role,
     Kind::Service,
     Kind::Certificate,
     Kind::NetworkAttachmentDefinition,

@@ -12,6 +12,7 @@
 //! | [`Writer::status`] | exactly this uid | server-side apply of the status with the uid |
 //! | [`Writer::tell`] | no Event of that name | create |
 //! | `Writer::order` (`scans.rs`) | no Job of that name | create |
+//! | `Writer::deliver`, `Writer::announce` (`deliveries.rs`) | exactly this version; no Notice of that name | server-side apply; create |
 //!
 //! So a foreign object is never overwritten, a paused leader cannot raise the dead, and creating costs one call.
 //! The create trick is `registry/generic/registry/store.go`: preconditions are checked against an existing object
@@ -38,7 +39,7 @@ use crate::operator::metrics::Metrics;
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A resource version that no stored object can have: etcd's first revision is used by the store itself.
-const NO_OBJECT_HAS: &str = "1";
+pub(super) const NO_OBJECT_HAS: &str = "1";
 
 /// Sends writes, at most so many at a time.
 #[derive(Clone)]

@@ -4,8 +4,12 @@
 //! left out or added one. All of it is pure and needs no cluster: whoever holds the documents and the public key can
 //! check them, also years later and without this program (see [`certificate::Certificate::message`]).
 
+pub mod attestation;
 pub mod certificate;
 pub mod chain;
+pub mod clauses;
 pub(crate) mod hex;
+pub mod judge;
+pub mod report;
 pub mod signing;
 pub mod software;

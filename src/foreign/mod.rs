@@ -8,6 +8,7 @@ pub mod instancetype;
 pub mod kubevirt;
 pub mod multi_network_policy;
 pub mod network_attachment_definition;
+pub mod open_reports;
 pub mod place;
 pub mod restored;
 pub mod user_defined_network;

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::roles::role;
+use super::roles::{account_binding, role};
 use super::{IMAGES_NAMESPACE, NAMESPACE, OPERATOR_ACCOUNT, SCAN_ACCOUNT, kept, objects};
 
 fn rule(group: &str, resource: &str, verbs: &[&str]) -> Value {
@@ -20,9 +20,9 @@ pub fn images() -> Vec<Value> {
         kept(at_once()),
         account(IMAGES_NAMESPACE),
         role(IMAGES_NAMESPACE, OPERATOR_ACCOUNT, &sees),
-        binding(IMAGES_NAMESPACE, OPERATOR_ACCOUNT, NAMESPACE, OPERATOR_ACCOUNT),
+        account_binding(IMAGES_NAMESPACE, OPERATOR_ACCOUNT, NAMESPACE, OPERATOR_ACCOUNT),
         role(IMAGES_NAMESPACE, SCAN_ACCOUNT, &records),
-        binding(IMAGES_NAMESPACE, SCAN_ACCOUNT, IMAGES_NAMESPACE, SCAN_ACCOUNT),
+        account_binding(IMAGES_NAMESPACE, SCAN_ACCOUNT, IMAGES_NAMESPACE, SCAN_ACCOUNT),
     ]
 }
 
@@ -31,8 +31,8 @@ pub fn beside_images(golden: &str) -> Vec<Value> {
     vec![
         account(golden),
         role(golden, OPERATOR_ACCOUNT, &[orders(), clones()]),
-        binding(golden, OPERATOR_ACCOUNT, NAMESPACE, OPERATOR_ACCOUNT),
-        binding(IMAGES_NAMESPACE, "cloudfarm-scan-of-claims", golden, SCAN_ACCOUNT),
+        account_binding(golden, OPERATOR_ACCOUNT, NAMESPACE, OPERATOR_ACCOUNT),
+        account_binding(IMAGES_NAMESPACE, "cloudfarm-scan-of-claims", golden, SCAN_ACCOUNT),
     ]
 }
 
@@ -61,17 +61,6 @@ fn account(namespace: &str) -> Value {
         "kind": "ServiceAccount",
         "metadata": {"name": SCAN_ACCOUNT, "namespace": namespace},
         "automountServiceAccountToken": false,
-    })
-}
-
-/// Gives an account the Role that is called as it is.
-fn binding(namespace: &str, name: &str, of: &str, account: &str) -> Value {
-    json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": name, "namespace": namespace},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": account},
-        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": of}],
     })
 }
 

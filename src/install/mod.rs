@@ -1,18 +1,21 @@
 //! What a cluster needs besides the CRDs: namespace, identities, roles, admission policies. Generated from here into
 //! `charts/cloudfarm/generated/`, so that there is no second copy by hand.
 
+pub mod authentication;
 mod images;
 mod objects;
 mod policies;
 mod probe;
 mod roles;
+mod sessions;
 
 use serde_json::{Value, json};
 
 use crate::operator::config::{Config, Purge, Storage};
 
 pub use probe::probe;
-pub use roles::{INSIDE, TENANT_ROLES};
+pub use roles::{DOORS, INSIDE, RECORDS, TENANT_ROLES};
+pub use sessions::sessions;
 
 /// Namespace of the operator, its lease and the purge CronJobs.
 pub const NAMESPACE: &str = "cloudfarm-system";
@@ -37,6 +40,9 @@ pub const OPERATOR: &str = "system:serviceaccount:cloudfarm-system:cloudfarm";
 
 /// The purge, as the API server knows it.
 pub const PURGE: &str = "system:serviceaccount:cloudfarm-system:cloudfarm-purge";
+
+/// The session log, as the API server knows it.
+pub const SESSIONS: &str = "system:serviceaccount:cloudfarm-sessions:cloudfarm-sessions";
 
 /// Lease of the purge run whose turn it is; made here, since a purge cannot create.
 pub const PURGE_LEASE: &str = "cloudfarm-purge";
@@ -171,6 +177,8 @@ mod tests {
         for (account, name) in [(OPERATOR_ACCOUNT, OPERATOR), (PURGE_ACCOUNT, PURGE)] {
             assert_eq!(format!("system:serviceaccount:{NAMESPACE}:{account}"), name);
         }
+        let (namespace, account) = (crate::sessions::NAMESPACE, crate::sessions::NAME);
+        assert_eq!(format!("system:serviceaccount:{namespace}:{account}"), SESSIONS);
     }
 
     /// What acts ends with the release; what guards tenants, and lets their people in, stays.
@@ -185,7 +193,8 @@ mod tests {
                 "ClusterRoleBinding" if name == "cloudfarm-launcher" => false,
                 "ServiceAccount" | "ClusterRoleBinding" | "RoleBinding" => true,
                 "ClusterRole" | "Role" => {
-                    [OPERATOR_ACCOUNT, INSIDE, SCAN_ACCOUNT].contains(&name) || name.starts_with(PURGE_ACCOUNT)
+                    [OPERATOR_ACCOUNT, DOORS, INSIDE, RECORDS, SCAN_ACCOUNT].contains(&name)
+                        || name.starts_with(PURGE_ACCOUNT)
                 }
                 _ => false,
             };

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::roles::{named, role};
+use super::roles::{account_binding, named, role};
 use super::{EVIDENCE_NAMESPACE, objects};
 use crate::probe::flows::{Pod, Protocol, WITNESS};
 use crate::probe::{NAME, NAMESPACE_A, NAMESPACE_B, walls};
@@ -44,13 +44,7 @@ fn rights() -> Vec<Value> {
 }
 
 fn binding(namespace: &str) -> Value {
-    json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": NAME, "namespace": namespace},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": NAME},
-        "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE_A}],
-    })
+    account_binding(namespace, NAME, NAMESPACE_A, NAME)
 }
 
 fn policy(namespace: &str, name: &str, spec: &Value) -> Value {

@@ -30,6 +30,7 @@ use kube::runtime::controller::Action;
 
 use crate::api::tenant_network::TenantNetwork;
 use crate::operator::context::{Again, Context};
+use crate::operator::reports;
 
 /// One pass over one TenantNetwork: the five steps.
 pub async fn reconcile(network: TenantNetwork, context: Arc<Context>) -> Result<Action, Again> {
@@ -38,5 +39,6 @@ pub async fn reconcile(network: TenantNetwork, context: Arc<Context>) -> Result<
     let applied = context.cluster.apply(&plan.desired).await;
     let status = status::status(&snapshot, &plan, &applied);
     let next = [plan.next_change(), probe::next_change(&snapshot)].into_iter().flatten().min();
+    reports::of_network(&context, &snapshot.network, &status);
     context.report(&snapshot.network, &status, &applied, next).await
 }

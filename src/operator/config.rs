@@ -5,17 +5,26 @@
 
 mod faults;
 mod images;
+mod mail;
+mod networks;
+mod people;
+mod sections;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use k8s_openapi::jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
+pub use faults::ConfigError;
 use faults::Faults;
 pub use images::Images;
+pub use mail::{Encryption, Mail};
+pub use networks::Networks;
+pub use people::Issuer;
+use sections::{RawEvidence, RawGuestTimes};
 
 /// A config that passed every check.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +41,13 @@ pub struct Config {
     pub networks: Networks,
     pub guests: GuestTimes,
     pub images: Option<Images>,
+    /// What the API server is said to take tokens of; `None` if nobody says.
+    pub issuers: Option<Vec<Issuer>>,
+    /// File with the key under which application IDs are shown.
+    pub application_id_key: Option<PathBuf>,
+    pub mail: Option<Mail>,
+    /// Is a report kept of each tenant, where OpenReports is installed?
+    pub open_reports: bool,
 }
 
 /// When the operator looks at what guests start from.
@@ -39,18 +55,6 @@ pub struct Config {
 pub struct GuestTimes {
     /// Minutes between two looks at a VM's Secrets (1-1440): so late is a change of one noticed. Nobody may watch Secrets.
     pub reread_minutes: u16,
-}
-
-/// What no CRD tells about networks of the types Layer2 and VLAN.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Networks {
-    /// Do the nodes obey MultiNetworkPolicies? OVN-Kubernetes does with `enable-multi-networkpolicy`. The CRD alone filters
-    /// nothing.
-    pub multi_network_policy: bool,
-    /// The Linux bridge on every node, by physical network.
-    pub bridges: BTreeMap<String, String>,
-    /// Days for which nobody gets a VLAN id after its network is gone (1-365).
-    pub vlan_quarantine_days: u16,
 }
 
 /// Services of the platform that every tenant may reach.
@@ -161,14 +165,6 @@ pub struct Series {
     pub per_tenant: u16,
 }
 
-/// Everything that is wrong with a config file.
-#[derive(Debug, thiserror::Error)]
-#[error("operator config {file}: {}", faults.join("; "))]
-pub struct ConfigError {
-    pub file: String,
-    pub faults: Vec<String>,
-}
-
 impl Config {
     /// Reads and checks a file.
     ///
@@ -211,36 +207,15 @@ struct Raw {
     #[serde(default)]
     metrics: RawSeries,
     #[serde(default)]
-    networks: RawNetworks,
+    networks: networks::RawNetworks,
     #[serde(default)]
     guests: RawGuestTimes,
     images: Option<images::RawImages>,
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-struct RawGuestTimes {
-    reread_minutes: u16,
-}
-
-impl Default for RawGuestTimes {
-    fn default() -> Self {
-        Self { reread_minutes: 30 }
-    }
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-struct RawNetworks {
-    multi_network_policy: String,
-    bridges: BTreeMap<String, String>,
-    vlan_quarantine_days: u16,
-}
-
-impl Default for RawNetworks {
-    fn default() -> Self {
-        Self { multi_network_policy: "Absent".into(), bridges: BTreeMap::new(), vlan_quarantine_days: 7 }
-    }
+    authentication: Option<people::RawAuthentication>,
+    application_id: Option<people::RawApplicationId>,
+    mail: Option<mail::RawMail>,
+    #[serde(default)]
+    evidence: RawEvidence,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -407,23 +382,15 @@ impl Raw {
                 writes_in_flight: faults.within("rates.writesInFlight", self.rates.writes_in_flight, 256),
             },
             metrics: Series { per_tenant: faults.within("metrics.perTenant", self.metrics.per_tenant, 10_000) },
-            networks: Networks {
-                multi_network_policy: faults.one_of(
-                    "networks.multiNetworkPolicy",
-                    self.networks.multi_network_policy,
-                    &["Enforced", "Absent"],
-                ) == "Enforced",
-                bridges: faults.bridges("networks.bridges", self.networks.bridges),
-                vlan_quarantine_days: faults.within(
-                    "networks.vlanQuarantineDays",
-                    self.networks.vlan_quarantine_days,
-                    365,
-                ),
-            },
+            networks: self.networks.check(&mut faults),
             guests: GuestTimes {
                 reread_minutes: faults.within("guests.rereadMinutes", self.guests.reread_minutes, 1440),
             },
             images: self.images.map(|images| images.check(&mut faults)),
+            issuers: self.authentication.map(|written| written.check(&mut faults)),
+            application_id_key: self.application_id.map(|written| written.check(&mut faults)),
+            mail: self.mail.and_then(|mail| mail.check(&mut faults)),
+            open_reports: self.evidence.open_reports,
             storage: Storage {
                 access_mode: faults.one_of(
                     "storage.accessMode",

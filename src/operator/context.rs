@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::clock::Clock;
 use super::config::Config;
+use super::doors::DoorStore;
 use super::images::ImageStore;
 use super::metrics::Metrics;
 use super::neighbourhood::Neighbourhood;
@@ -29,6 +30,8 @@ use crate::cluster::applied::{Applied, Cause};
 use crate::cluster::object::Kind;
 use crate::cluster::status::StatusBook;
 use crate::cluster::write::WriteError;
+use crate::mail::Post;
+use crate::tenant::application_id::{Key, KeyError};
 use crate::tenant::guest::book::Book;
 
 /// Events are told to people on the side; a slow API server must not hold up a pass for them.
@@ -56,6 +59,12 @@ pub struct Context {
     pub guests: Book,
     pub places: PlaceStore,
     pub images: ImageStore,
+    pub doors: DoorStore,
+    /// The key under which application IDs are shown, if the config names one.
+    pub application_id_key: Option<Result<Key, KeyError>>,
+    pub notices: crate::notice::Book,
+    /// The way to the mail server, if the config names one.
+    pub post: Option<Post>,
 }
 
 /// Statuses that carry conditions.
@@ -85,7 +94,12 @@ impl Context {
     /// Has everything been listed at least once? Before that no pass runs: incomplete is not empty (I2).
     #[must_use]
     pub fn synced(&self) -> bool {
-        let own = self.stores.tenants.synced() && self.stores.networks.synced() && self.stores.retentions.synced();
+        let stores = &self.stores;
+        let own = stores.tenants.synced()
+            && stores.networks.synced()
+            && stores.retentions.synced()
+            && stores.grants.synced()
+            && stores.notices.synced();
         let built_in = Kind::ALL
             .into_iter()
             .filter(|kind| kind.neighbour_crd().is_none() && kind.watched() && *kind != Kind::Retention);
@@ -190,6 +204,9 @@ impl Context {
     }
 }
 
+/// The condition that tells where a grant is: each of its turns is told, and none is a fault.
+const GRANTED: &str = "AccessGrantActive";
+
 /// One Event for each turn that people should know of. Ready speaks for the conditions it sums up.
 fn turned(before: &[Condition], after: &[Condition]) -> Vec<Event> {
     after
@@ -201,13 +218,17 @@ fn turned(before: &[Condition], after: &[Condition]) -> Vec<Event> {
                 old.status == now.status && old.reason == now.reason && told
             });
             let turns_true = ["Stalled", "HoldActive", "ErasureAnnounced", "Purged", "Overdue"];
-            let turns_false = ["ResidencyVerified", "BackupsCurrent"];
+            let turns_false = ["ResidencyVerified", "BackupsCurrent", "IncidentDeadlineMet", "AnnouncedInTime"];
             let aloud = turns_true.contains(&now.type_.as_str()) && now.status == "True"
                 || turns_false.contains(&now.type_.as_str()) && now.status == "False";
-            !same && (aloud || now.type_ == "Ready")
+            !same && (aloud || now.type_ == "Ready" || now.type_ == GRANTED)
         })
         .map(|now| Event {
-            type_: if now.type_ == "Ready" && now.status == "True" { EventType::Normal } else { EventType::Warning },
+            type_: match now.type_.as_str() {
+                "Ready" if now.status == "True" => EventType::Normal,
+                GRANTED => EventType::Normal,
+                _ => EventType::Warning,
+            },
             reason: now.reason.clone(),
             note: Some(format!("{}={}: {}", now.type_, now.status, now.message).chars().take(1000).collect()),
             action: "Reconcile".into(),

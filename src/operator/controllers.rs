@@ -1,4 +1,4 @@
-//! The three controllers: a queue of references, a bounded number of passes at a time, one pass per object at a time.
+//! The controllers: a queue of references, a bounded number of passes at a time, one pass per object at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +13,10 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::context::{Again, Context, pass};
+use super::doors;
 use super::stores::Guarded;
-use super::triggers::{NETWORK, RETENTION, TENANT};
-use crate::{network, retention, tenant};
+use super::triggers::{GRANT, NETWORK, NOTICE, RETENTION, TENANT};
+use crate::{access, network, notice, retention, tenant};
 
 /// Runs passes until `stop` resolves and those under way are finished. Starts when every watch has synced (I2).
 pub async fn run(context: Arc<Context>, stop: impl Future<Output = ()>) {
@@ -33,11 +34,14 @@ pub async fn run(context: Arc<Context>, stop: impl Future<Output = ()>) {
         controller(&context, NETWORK, stores.networks.store.clone(), queues.networks, network::reconcile).boxed(),
         controller(&context, RETENTION, stores.retentions.store.clone(), queues.retentions, retention::reconcile)
             .boxed(),
+        controller(&context, GRANT, stores.grants.store.clone(), queues.grants, access::reconcile).boxed(),
+        controller(&context, NOTICE, stores.notices.store.clone(), queues.notices, notice::reconcile).boxed(),
     ]);
     let work = passes.for_each(|()| async {});
     tokio::pin!(work);
     tokio::select! {
         () = &mut work => {}
+        () = doors::sweeping(&context) => {}
         () = stop => {
             context.triggers.close();
             work.await;

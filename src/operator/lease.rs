@@ -57,7 +57,7 @@ pub async fn lead(client: Client, settings: &Settings, context: Arc<Context>, sh
         .with_renew_deadline(RENEW_DEADLINE)
         .with_retry_period(RETRY_PERIOD);
     let mut shutdown = pin!(shutdown);
-    while term(&election, &context, shutdown.as_mut()).await == Ended::Lost {
+    while Box::pin(term(&election, &context, shutdown.as_mut())).await == Ended::Lost {
         tracing::warn!("the lease is not ours any longer; standing by");
     }
 }

@@ -3,13 +3,14 @@
 //! ```text
 //! run -> watches (from the start, also on standby)
 //!     -> server  (/healthz /readyz /metrics)
-//!     -> lease   -> three controllers, each a queue of references fed by the triggers
+//!     -> lease   -> the controllers, each a queue of references fed by the triggers
 //! ```
 
 pub mod clock;
 pub mod config;
 pub mod context;
 mod controllers;
+pub mod doors;
 pub mod images;
 pub mod lease;
 pub mod metrics;
@@ -17,6 +18,7 @@ pub mod neighbourhood;
 pub mod news;
 mod of_tenants;
 pub mod places;
+pub mod reports;
 mod server;
 pub mod stores;
 pub mod triggers;
@@ -32,6 +34,7 @@ use kube::{Client, Config as ClientConfig};
 
 use crate::cluster::Cluster;
 use crate::cluster::write::Writer;
+use crate::tenant::application_id::Key;
 use clock::Clock;
 use config::Config;
 use context::Context;
@@ -94,13 +97,14 @@ pub async fn run(client: Client, settings: Settings, shutdown: impl Future<Outpu
 }
 
 fn assemble(client: &Client, settings: &Settings, metrics: Arc<Metrics>) -> (Arc<Context>, Writers) {
-    let ((tenants, tenants_writer), (networks, networks_writer), (retentions, retentions_writer)) =
-        (reflector::store(), reflector::store(), reflector::store());
+    let ((tenants, tenants_writer), (networks, networks_writer)) = (reflector::store(), reflector::store());
+    let ((retentions, retentions_writer), (grants, grants_writer)) = (reflector::store(), reflector::store());
+    let (notices, notices_writer) = reflector::store();
     let writer = Writer::new(client.clone(), settings.config.rates.writes_in_flight, metrics.clone());
     let reporter = Reporter { controller: "cloudfarm".into(), instance: Some(settings.identity.clone()) };
     let context = Context {
         cluster: Cluster::new(writer),
-        stores: Arc::new(Stores::new(tenants, networks, retentions)),
+        stores: Arc::new(Stores::new(tenants, networks, retentions, grants, notices)),
         triggers: triggers::Triggers::default(),
         config: Arc::new(settings.config.clone()),
         clock: settings.clock.clone(),
@@ -112,8 +116,18 @@ fn assemble(client: &Client, settings: &Settings, metrics: Arc<Metrics>) -> (Arc
         guests: crate::tenant::guest::book::Book::default(),
         places: places::PlaceStore::default(),
         images: images::ImageStore::default(),
+        doors: doors::DoorStore::default(),
+        application_id_key: settings.config.application_id_key.as_deref().map(Key::read),
+        notices: crate::notice::Book::default(),
+        post: settings.config.mail.clone().map(crate::mail::Post::new),
     };
-    let writers = Writers { tenants: tenants_writer, networks: networks_writer, retentions: retentions_writer };
+    let writers = Writers {
+        tenants: tenants_writer,
+        networks: networks_writer,
+        retentions: retentions_writer,
+        grants: grants_writer,
+        notices: notices_writer,
+    };
     (Arc::new(context), writers)
 }
 

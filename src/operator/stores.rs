@@ -8,10 +8,14 @@ use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 
+use crate::api::access_grant::AccessGrant;
 use crate::api::home;
+use crate::api::labels;
+use crate::api::notice::Notice;
 use crate::api::retention::{PurgeState, Retention};
 use crate::api::tenant::Tenant;
 use crate::api::tenant_network::{NetworkType, TenantNetwork};
+use crate::evidence::attestation::Word;
 use crate::foreign::instancetype::Size;
 use crate::foreign::kubevirt::Platform;
 use crate::network::observe::lease_of;
@@ -25,9 +29,12 @@ pub struct Stores {
     pub tenants: Declared<Tenant>,
     pub networks: Declared<TenantNetwork>,
     pub retentions: Declared<Retention>,
+    pub grants: Declared<AccessGrant>,
+    pub notices: Declared<Notice>,
     instancetypes: RwLock<Arc<BTreeMap<String, Size>>>,
     platform: RwLock<Arc<Platform>>,
     probe: RwLock<Option<Report>>,
+    words: RwLock<Option<Arc<Vec<Word>>>>,
 }
 
 /// One declared kind: its reflector's store and an index by tenant.
@@ -43,14 +50,19 @@ impl Stores {
         tenants: Store<Guarded<Tenant>>,
         networks: Store<Guarded<TenantNetwork>>,
         retentions: Store<Guarded<Retention>>,
+        grants: Store<Guarded<AccessGrant>>,
+        notices: Store<Guarded<Notice>>,
     ) -> Self {
         Self {
             tenants: Declared::new(tenants),
             networks: Declared::new(networks),
             retentions: Declared::new(retentions),
+            grants: Declared::new(grants),
+            notices: Declared::new(notices),
             instancetypes: RwLock::default(),
             platform: RwLock::default(),
             probe: RwLock::default(),
+            words: RwLock::default(),
         }
     }
 
@@ -139,6 +151,22 @@ impl Stores {
         let mut current = self.probe.write().unwrap_or_else(PoisonError::into_inner);
         let changed = *current != report;
         *current = report;
+        changed
+    }
+}
+
+impl Stores {
+    /// What the organisation has signed, once that has been listed.
+    #[must_use]
+    pub fn words(&self) -> Option<Arc<Vec<Word>>> {
+        self.words.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces it; tells whether anything changed.
+    pub fn set_words(&self, words: Vec<Word>) -> bool {
+        let mut current = self.words.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = current.as_deref() != Some(&words);
+        *current = Some(Arc::new(words));
         changed
     }
 }
@@ -237,9 +265,26 @@ impl OfTenant for Guarded<TenantNetwork> {
     }
 }
 
+impl OfTenant for Guarded<AccessGrant> {
+    fn tenant(&self) -> String {
+        home::of_customer_namespace(&self.namespace().unwrap_or_default()).to_owned()
+    }
+}
+
 impl OfTenant for Guarded<Retention> {
     // An undecodable Retention belongs to the tenant it is named after, which is the default name.
     fn tenant(&self) -> String {
         self.0.as_ref().map_or_else(|_| self.name_any(), |retention| retention.spec.tenant_ref.name.clone())
+    }
+}
+
+impl OfTenant for Guarded<Notice> {
+    // What people write is about many, and found under nobody's name.
+    fn tenant(&self) -> String {
+        self.annotations()
+            .get(labels::OWNER)
+            .and_then(|owner| owner.strip_prefix("Tenant/"))
+            .unwrap_or_default()
+            .to_owned()
     }
 }

@@ -13,7 +13,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
 use super::stores::{Guarded, Stores};
+use crate::api::access_grant::AccessGrant;
 use crate::api::home;
+use crate::api::notice::Notice;
 use crate::api::retention::Retention;
 use crate::api::tenant::Tenant;
 use crate::api::tenant_network::TenantNetwork;
@@ -21,19 +23,23 @@ use crate::cluster::object::{Kind, Observation};
 use crate::network::observe::lease_of;
 use crate::network::vlan::is_attachment;
 
-/// Senders to the three controllers.
+/// Senders to the controllers.
 #[derive(Default)]
 pub struct Triggers {
     tenants: Queue<Tenant>,
     networks: Queue<TenantNetwork>,
     retentions: Queue<Retention>,
+    grants: Queue<AccessGrant>,
+    notices: Queue<Notice>,
 }
 
-/// Receivers of the three controllers.
+/// Receivers of the controllers.
 pub struct Queues {
     pub tenants: UnboundedReceiver<ObjectRef<Guarded<Tenant>>>,
     pub networks: UnboundedReceiver<ObjectRef<Guarded<TenantNetwork>>>,
     pub retentions: UnboundedReceiver<ObjectRef<Guarded<Retention>>>,
+    pub grants: UnboundedReceiver<ObjectRef<Guarded<AccessGrant>>>,
+    pub notices: UnboundedReceiver<ObjectRef<Guarded<Notice>>>,
 }
 
 struct Queue<K: kube::Resource<DynamicType = ()> + 'static>(Mutex<Open<K>>);
@@ -108,12 +114,22 @@ pub struct Backlog {
 pub const TENANT: &str = "tenant";
 pub const NETWORK: &str = "network";
 pub const RETENTION: &str = "retention";
+pub const GRANT: &str = "grant";
+pub const NOTICE: &str = "notice";
+
+/// All of them.
+pub const CONTROLLERS: [&str; 5] = [TENANT, NETWORK, RETENTION, GRANT, NOTICE];
 
 impl Triggers {
     /// Opens the queues with every declaration in them: the first look after taking the lead.
     pub fn open(&self, stores: &Stores) -> Queues {
-        let queues =
-            Queues { tenants: self.tenants.open(), networks: self.networks.open(), retentions: self.retentions.open() };
+        let queues = Queues {
+            tenants: self.tenants.open(),
+            networks: self.networks.open(),
+            retentions: self.retentions.open(),
+            grants: self.grants.open(),
+            notices: self.notices.open(),
+        };
         self.everything(stores);
         queues
     }
@@ -123,9 +139,11 @@ impl Triggers {
         self.tenants.close();
         self.networks.close();
         self.retentions.close();
+        self.grants.close();
+        self.notices.close();
     }
 
-    /// What waits for one of [`TENANT`], [`NETWORK`], [`RETENTION`]. What is tried again later waits only when its time
+    /// What waits for one of [`CONTROLLERS`]. What is tried again later waits only when its time
     /// has come.
     #[must_use]
     pub fn backlog(&self, controller: &str) -> Backlog {
@@ -141,6 +159,8 @@ impl Triggers {
         match controller {
             TENANT => &self.tenants,
             NETWORK => &self.networks,
+            GRANT => &self.grants,
+            NOTICE => &self.notices,
             _ => &self.retentions,
         }
     }
@@ -150,6 +170,8 @@ impl Triggers {
         self.tenants.send(stores.tenants.all());
         self.networks.send(stores.networks.all());
         self.retentions.send(stores.retentions.all());
+        self.grants.send(stores.grants.all());
+        self.notices.send(stores.notices.all());
     }
 
     /// Every Tenant: instance types changed.
@@ -182,9 +204,30 @@ impl Triggers {
         self.retentions.send([reference]);
     }
 
+    /// One Notice.
+    pub fn notice(&self, reference: ObjectRef<Guarded<Notice>>) {
+        self.notices.send([reference]);
+    }
+
+    /// The Notices that a tenant's people may be told by: its own, and those that people wrote.
+    pub fn notices_about(&self, stores: &Stores, tenant: &str) {
+        self.notices.send(stores.notices.references_of(tenant));
+        self.notices.send(stores.notices.references_of(""));
+    }
+
     /// All Retentions of a tenant.
     pub fn retentions_of(&self, stores: &Stores, tenant: &str) {
         self.retentions.send(stores.retentions.references_of(tenant));
+    }
+
+    /// One AccessGrant.
+    pub fn grant(&self, namespace: &str, name: &str) {
+        self.grants.send([ObjectRef::new(name).within(namespace)]);
+    }
+
+    /// All AccessGrants of a tenant: who may consent, or whether anybody may enter, is another.
+    pub fn grants_of(&self, stores: &Stores, tenant: &str) {
+        self.grants.send(stores.grants.references_of(tenant));
     }
 
     /// Everything that was declared for a tenant.
@@ -192,6 +235,7 @@ impl Triggers {
         self.tenant(tenant);
         self.networks_of(stores, tenant);
         self.retentions_of(stores, tenant);
+        self.grants_of(stores, tenant);
     }
 
     /// Whoever looks at this object: its owner; for a namespace or its quota everybody who lives in it; for a VM the networks
@@ -212,6 +256,7 @@ impl Triggers {
                     self.tenant(home);
                 }
             }
+            (_, Some(("AccessGrant", name))) => self.grant(&home::customer_namespace(home), name),
             (_, Some((_, name))) => self.retention(ObjectRef::new(name)),
         }
     }

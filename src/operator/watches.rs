@@ -4,6 +4,7 @@
 //! a neighbour's kind (KubeVirt, CDI) is watched while its CRD exists, which a metadata watch of CRDs tells. A task
 //! that ends or panics ends the process: an operator that no longer sees must not go on deciding.
 
+mod attestations;
 mod neighbours;
 mod platform;
 
@@ -17,7 +18,7 @@ use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, LimitRange, Namespace, PersistentVolumeClaim, ResourceQuota, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use k8s_openapi::api::rbac::v1::RoleBinding;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::reflector::store::Writer as StoreWriter;
@@ -30,8 +31,10 @@ use tokio::task::JoinSet;
 
 use super::context::Context;
 use super::stores::{Declared, Guarded, OfTenant};
-use super::{images, places};
+use super::{doors, images, places};
+use crate::api::access_grant::AccessGrant;
 use crate::api::labels;
+use crate::api::notice::Notice;
 use crate::api::retention::Retention;
 use crate::api::tenant::Tenant;
 use crate::api::tenant_network::TenantNetwork;
@@ -46,6 +49,8 @@ pub struct Writers {
     pub tenants: StoreWriter<Guarded<Tenant>>,
     pub networks: StoreWriter<Guarded<TenantNetwork>>,
     pub retentions: StoreWriter<Guarded<Retention>>,
+    pub grants: StoreWriter<Guarded<AccessGrant>>,
+    pub notices: StoreWriter<Guarded<Notice>>,
 }
 
 /// Starts every watch.
@@ -57,7 +62,7 @@ pub fn start(client: &Client, context: &Arc<Context>, writers: Writers) -> JoinS
         writers.tenants,
         |context| &context.stores.tenants,
         on_tenant,
-        nobody_else,
+        on_tenant_gone,
     ));
     tasks.spawn(declared(
         client.clone(),
@@ -75,10 +80,30 @@ pub fn start(client: &Client, context: &Arc<Context>, writers: Writers) -> JoinS
         on_retention,
         nobody_else,
     ));
+    tasks.spawn(declared(
+        client.clone(),
+        context.clone(),
+        writers.grants,
+        |context| &context.stores.grants,
+        on_grant,
+        on_grant_gone,
+    ));
+    tasks.spawn(declared(
+        client.clone(),
+        context.clone(),
+        writers.notices,
+        |context| &context.stores.notices,
+        |context, notice| context.triggers.notice(ObjectRef::from_obj(notice)),
+        |context, notice| {
+            context.notices.forget(notice.meta().uid.as_deref().unwrap_or_default());
+            context.notices.forget(&notice.name_any());
+        },
+    ));
     tasks.spawn(managed::<Namespace>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<ResourceQuota>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<LimitRange>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<NetworkPolicy>(Api::all(client.clone()), context.clone()));
+    tasks.spawn(managed::<Role>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<RoleBinding>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<PersistentVolumeClaim>(Api::all(client.clone()), context.clone()));
     tasks.spawn(managed::<Service>(Api::all(client.clone()), context.clone()));
@@ -87,7 +112,11 @@ pub fn start(client: &Client, context: &Arc<Context>, writers: Writers) -> JoinS
     tasks.spawn(managed::<ConfigMap>(Api::namespaced(client.clone(), EVIDENCE_NAMESPACE), context.clone()));
     context.neighbours.awaited(probe::NAME);
     tasks.spawn(probe_report(Api::namespaced(client.clone(), EVIDENCE_NAMESPACE), context.clone()));
+    if context.config.open_reports {
+        tasks.spawn(attestations::attestations(Api::namespaced(client.clone(), EVIDENCE_NAMESPACE), context.clone()));
+    }
     places::start(&mut tasks, client, context);
+    doors::start(&mut tasks, client, context);
     images::start(&mut tasks, client, context);
     tasks.spawn(neighbours::neighbours(client.clone(), context.clone()));
     tasks
@@ -126,6 +155,7 @@ where
             Ok(Event::Init) => listing.clear(),
             Ok(Event::InitApply(object)) => listing.push((object.tenant(), ObjectRef::from_obj(&object))),
             Ok(Event::InitDone) => {
+                context.doors.look();
                 for tenant in store(&context).relisted(std::mem::take(&mut listing)) {
                     context.triggers.home(&context.stores, &tenant);
                 }
@@ -152,6 +182,14 @@ where
 // A Tenant's list of VMs decides what its networks attach, and its dates what its Retention does.
 fn on_tenant(context: &Context, tenant: &Guarded<Tenant>) {
     context.triggers.home(&context.stores, &tenant.tenant());
+    if tenant.0.as_ref().is_ok_and(|tenant| context.notices.other_people(tenant)) {
+        context.triggers.notices_about(&context.stores, &tenant.tenant());
+    }
+}
+
+// Nobody of it is told any more.
+fn on_tenant_gone(context: &Context, tenant: &Guarded<Tenant>) {
+    context.triggers.notices_about(&context.stores, &tenant.tenant());
 }
 
 // A network decides about the Tenant's VMs (what they are attached by, which resolvers they are told), and about its
@@ -174,6 +212,16 @@ fn nobody_else<K: Resource<DynamicType = ()>>(_: &Context, _: &Guarded<K>) {}
 fn on_retention(context: &Context, retention: &Guarded<Retention>) {
     context.triggers.retention(ObjectRef::from_obj(retention));
     context.triggers.tenant(&retention.tenant());
+}
+
+// What a grant asks for is nobody else's business.
+fn on_grant(context: &Context, grant: &Guarded<AccessGrant>) {
+    context.triggers.grant(&grant.namespace().unwrap_or_default(), &grant.name_any());
+}
+
+// No pass is left that would close what it has open.
+fn on_grant_gone(context: &Context, _: &Guarded<AccessGrant>) {
+    context.doors.look();
 }
 
 /// Watches one kind of object that we make.

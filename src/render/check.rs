@@ -9,17 +9,21 @@ use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
 use super::read::{Document, Mistake};
+use crate::api::access_grant::AccessGrant;
 use crate::api::labels::GROUP;
+use crate::api::notice::Notice;
 use crate::api::quantity::Quantity;
 use crate::api::retention::Retention;
 use crate::api::tenant::Tenant;
 use crate::api::tenant_network::TenantNetwork;
 
 /// Schemas by kind, each made when the first document of that kind comes.
-static SCHEMAS: [(&str, LazyLock<Value>); 3] = [
+static SCHEMAS: [(&str, LazyLock<Value>); 5] = [
     ("Tenant", LazyLock::new(|| schema(&Tenant::crd()))),
     ("TenantNetwork", LazyLock::new(|| schema(&TenantNetwork::crd()))),
     ("Retention", LazyLock::new(|| schema(&Retention::crd()))),
+    ("AccessGrant", LazyLock::new(|| schema(&AccessGrant::crd()))),
+    ("Notice", LazyLock::new(|| schema(&Notice::crd()))),
 ];
 
 /// Everything that is wrong with a document of ours; documents of others are not looked at.

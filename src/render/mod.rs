@@ -16,6 +16,8 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use serde_json::Value;
 
+use crate::api::access_grant::AccessGrant;
+use crate::api::notice::Notice;
 use crate::api::quantity::Quantity;
 use crate::api::retention::{Retention, RetentionSpec};
 use crate::api::tenant::Tenant;
@@ -31,6 +33,8 @@ use crate::network::vlan::{Lasting, Sight};
 use crate::operator::config::Config;
 use crate::retention::ending::TenantState;
 use crate::retention::observe::{RetentionSnapshot, declaration};
+use crate::tenant::administrators;
+use crate::tenant::application_id::Known;
 use crate::tenant::guest::look::Guests;
 use crate::tenant::guest::{Guest, by_declaration};
 use crate::tenant::observe::{Neighbours, NetworkFact, RetentionFact, TenantSnapshot, name_resolution};
@@ -128,6 +132,17 @@ impl World {
                 retention.metadata.uid = Some(NO_UID.into());
                 self.retentions.insert(retention.name_any(), retention);
             }
+            "AccessGrant" => {
+                let grant: AccessGrant = serde_json::from_value(value)?;
+                let namespace = grant.namespace().unwrap_or_default();
+                self.remarks.push(format!(
+                    "AccessGrant {namespace}/{}: becomes nothing before somebody consents, and then a Role and a RoleBinding for {}",
+                    grant.name_any(),
+                    grant.spec.duration
+                ));
+            }
+            // Who is told, and what, is decided while the operator runs.
+            "Notice" => drop(serde_json::from_value::<Notice>(value)?),
             "VirtualMachineClusterInstancetype" => {
                 let instancetype: VirtualMachineClusterInstancetype = serde_json::from_value(value)?;
                 let size = instancetype.size();
@@ -211,6 +226,9 @@ impl World {
             }),
             retention_name: chosen,
             guests: Guests { by_vm: by_declaration(tenant, config), ..Guests::default() },
+            rival: administrators::rival(tenant, self.tenants.values()),
+            // A key is the operator's alone, and so is what it makes.
+            application_id: Known::default(),
             observed: BTreeMap::new(),
             // Only a cluster knows.
             places: Arc::default(),

@@ -110,13 +110,15 @@ fn hold(snapshot: &RetentionSnapshot) -> Verdict {
 /// somebody wrote something else there.
 fn without_effect(snapshot: &RetentionSnapshot) -> Verdict {
     let spec = &snapshot.retention.spec;
+    let evidence = spec.evidence.as_ref();
     let secret = spec.legal_hold.as_ref().is_some_and(|hold| hold.visibility == HoldVisibility::Tenant);
     let written = [
         ("spec.legalHold.visibility", secret),
         ("spec.exportWindow", spec.export_window != sixty_days()),
         ("spec.scope", spec.scope.is_some()),
         ("spec.wipe", spec.wipe.is_some()),
-        ("spec.evidence", spec.evidence.is_some()),
+        ("spec.evidence.signingSecretRef", evidence.is_some_and(|evidence| evidence.signing_secret_ref.is_some())),
+        ("spec.evidence.sink", evidence.is_some_and(|evidence| evidence.sink.is_some())),
     ];
     let fields: Vec<&str> = written.into_iter().filter(|(_, written)| *written).map(|(field, _)| field).collect();
     Verdict::without_effect(&fields)

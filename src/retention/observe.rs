@@ -10,7 +10,7 @@ use kube::runtime::reflector::ObjectRef;
 use super::ending::{Declaration, TenantState};
 use crate::api::home;
 use crate::api::retention::Retention;
-use crate::api::tenant::{Role, Tenant};
+use crate::api::tenant::{Role, SubjectKind, Tenant};
 use crate::cluster::object::{Facts, Kind, Observation, Reference};
 use crate::network::observe::lasting;
 use crate::network::vlan::Lasting;
@@ -65,6 +65,8 @@ pub fn observe(context: &Context, retention: Retention) -> RetentionSnapshot {
 pub fn declaration(tenant: &Tenant) -> Declaration {
     let privileged = |role: Role| role == Role::PrivilegedAdministrator;
     let people = tenant.spec.administrators.iter().filter(|person| !person.disabled && privileged(person.role));
+    // A wish is somebody's, and a user may be called as a group is.
+    let people = people.filter(|person| person.kind == SubjectKind::User);
     Declaration {
         uid: tenant.uid().unwrap_or_default(),
         end_date: tenant.spec.contract.end_date.clone(),

@@ -19,7 +19,7 @@ use crate::foreign::instancetype::Size;
 use crate::foreign::kubevirt::Platform;
 use crate::foreign::place::{Places, VolumePlace};
 use crate::foreign::velero;
-use crate::images::known::Known;
+use crate::images::known::Known as KnownImages;
 use crate::network::attachment::Attachment;
 use crate::network::backend::Obstacle;
 use crate::network::observe::{attachable, lasting};
@@ -28,6 +28,8 @@ use crate::operator::config::Config;
 use crate::operator::context::Context;
 use crate::operator::stores::Guarded;
 use crate::retention::ending::held;
+use crate::tenant::administrators;
+use crate::tenant::application_id::{self, Known};
 use crate::tenant::guest::book::{Book, SOON};
 use crate::tenant::guest::look::{self, Guests, look};
 use crate::tenant::guest::{Guest, secret_name};
@@ -54,6 +56,10 @@ pub struct TenantSnapshot {
     pub retention: Option<RetentionFact>,
     /// What its VMs' guests start with.
     pub guests: Guests,
+    /// An earlier Tenant whose groups could be this one's.
+    pub rival: Option<String>,
+    /// What is known of its application ID.
+    pub application_id: Known,
     /// What exists in the tenant's home.
     pub observed: BTreeMap<Reference, Observation>,
     /// Where nodes, classes and the like are.
@@ -63,7 +69,7 @@ pub struct TenantSnapshot {
     /// What Velero has made by the tenant's plan, by name; `None` while Velero is not there.
     pub velero: Option<BTreeMap<String, Arc<velero::Backup>>>,
     /// What is known of images and their scans.
-    pub images: Arc<Known>,
+    pub images: Arc<KnownImages>,
     pub now: Timestamp,
 }
 
@@ -170,6 +176,8 @@ pub async fn observe(context: &Context, tenant: Tenant) -> TenantSnapshot {
     // Nothing is made for it any more.
     let erased = retention.as_ref().is_some_and(|retention| retention.purge.is_some());
     let guests = if erased { Guests::default() } else { look(context, &tenant, &observed).await };
+    let application_id =
+        if erased { Known::default() } else { application_id::look(context, &tenant, &observed).await };
     let networks: Vec<&TenantNetwork> = networks.iter().filter_map(|network| network.0.as_ref().ok()).collect();
     TenantSnapshot {
         config: context.config.clone(),
@@ -188,6 +196,8 @@ pub async fn observe(context: &Context, tenant: Tenant) -> TenantSnapshot {
         retention,
         retention_name,
         guests,
+        rival: rival(context, &tenant),
+        application_id,
         observed,
         places: context.places.get(),
         volumes: context.places.volumes_of(&name),
@@ -196,6 +206,15 @@ pub async fn observe(context: &Context, tenant: Tenant) -> TenantSnapshot {
         now: context.clock.now(),
         tenant,
     }
+}
+
+/// Only who binds groups looks through all Tenants.
+fn rival(context: &Context, tenant: &Tenant) -> Option<String> {
+    if !administrators::has_groups(tenant) {
+        return None;
+    }
+    let all = context.stores.tenants.store.state();
+    administrators::rival(tenant, all.iter().filter_map(|other| other.0.as_ref().ok()))
 }
 
 /// What was looked at and has not arrived in a Secret is looked at again, or the customer's change would be forgotten until

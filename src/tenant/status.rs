@@ -4,6 +4,7 @@ mod backups;
 mod capacity;
 mod images;
 mod machines;
+mod people;
 mod platform;
 mod residency;
 
@@ -19,7 +20,7 @@ use crate::api::condition::{ConditionType, Reason, Status, Verdict, merge};
 use crate::api::home;
 use crate::api::jst::{GRACE_DAYS, plus_days};
 use crate::api::tenant::{
-    BackupMethod, GuestScan, OperatingSystem, SnapshotScan, TenantPhase, TenantSpec, TenantStatus,
+    AuthenticationMode, BackupMethod, GuestScan, OperatingSystem, SnapshotScan, TenantPhase, TenantSpec, TenantStatus,
 };
 use crate::cluster::applied::Applied;
 use crate::cluster::object::{Facts, Kind, Reference};
@@ -135,6 +136,9 @@ fn judged(snapshot: &TenantSnapshot, contract: &Contract, plan: &Plan, applied: 
         residency::verdict(&contract.residency),
         capacity.verdict,
         retention(snapshot, applied),
+        people::bound(snapshot, plan, applied, is_over(contract, snapshot)),
+        people::sign_in(snapshot),
+        people::application_id(&snapshot.application_id),
         not_yet_enforced(snapshot),
     ];
     let stalled = applied.stalled();
@@ -148,6 +152,7 @@ fn judged(snapshot: &TenantSnapshot, contract: &Contract, plan: &Plan, applied: 
         namespaces: vec![home::customer_namespace(&name), home::derived_namespace(&name)],
         vms_summary: Some(format!("{}/{}", counts.ready, counts.desired)),
         vms: Some(counts),
+        application_id_hash: people::shown(&snapshot.application_id),
         capacity_summary: capacity.rows.iter().map(|row| row.percent).max().map(|percent| format!("{percent}%")),
         capacity: capacity.rows,
         capacity_history: capacity.history,
@@ -238,7 +243,10 @@ fn retention(snapshot: &TenantSnapshot, applied: &Applied) -> Verdict {
 fn not_yet_enforced(snapshot: &TenantSnapshot) -> Verdict {
     let spec = &snapshot.tenant.spec;
     let mut fields: Vec<String> = [
-        ("spec.authentication", spec.authentication.is_some()),
+        (
+            "spec.authentication.local",
+            spec.authentication.as_ref().is_some_and(|written| written.mode == AuthenticationMode::Local),
+        ),
         (
             "spec.residency.backupLocation (no backup goes there by this plan)",
             spec.residency.backup_location.is_some() && !by_velero(spec),
@@ -285,8 +293,8 @@ fn ready(verdicts: &[Verdict], stalled: &Verdict, applied: &Applied) -> Verdict 
     if stalled.status == Status::True {
         return Verdict::bad(type_, stalled.reason, stalled.message.clone());
     }
-    // Hardening exceptions, the platform's settings, fields for later, clocks, what the floor overrules, a full contract and
-    // a backup that failed are told on their own; they do not make a running tenant unready. Where data is that nobody can
+    // Hardening exceptions, the platform's settings (also how people sign in), fields for later, clocks, what the floor
+    // overrules, a full contract, a backup that failed and an ID nobody can look for are told on their own; they do not make a running tenant unready. Where data is that nobody can
     // tell is no fault of what is declared; what is outside is.
     let bad = |verdict: &&Verdict| match verdict.type_ {
         ConditionType::FullyEnforced
@@ -294,6 +302,8 @@ fn ready(verdicts: &[Verdict], stalled: &Verdict, applied: &Applied) -> Verdict 
         | ConditionType::PlatformHardened
         | ConditionType::ClockSynchronized
         | ConditionType::CapacityWithinThreshold
+        | ConditionType::SignInConfigured
+        | ConditionType::ApplicationIdHashed
         | ConditionType::BackupsCurrent => false,
         ConditionType::GuestFloor => verdict.status != Status::True && verdict.reason != Reason::UserDataOverruled,
         ConditionType::ResidencyVerified => verdict.status == Status::False,

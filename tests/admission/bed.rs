@@ -10,6 +10,11 @@ use crate::support::world::{self, apply};
 
 pub const OPERATOR: &str = cloudfarm::install::OPERATOR;
 pub const PURGE: &str = cloudfarm::install::PURGE;
+
+/// The operator and the purge as admission sees them, with rights to everything: what is refused is refused by a policy.
+pub const OPERATOR_ANYWAY: &str = "+system:serviceaccount:cloudfarm-system:cloudfarm";
+pub const PURGE_ANYWAY: &str = "+system:serviceaccount:cloudfarm-system:cloudfarm-purge";
+
 /// May do everything that roles allow.
 pub const ADMIN: &str = "";
 /// Two data-protection officers, an engineer, and somebody who may write Retentions and namespaces and decide nothing.
@@ -44,7 +49,7 @@ async fn enforced(plane: &Plane) {
     // kubectl looks before it patches; a program of ours does not.
     manifests.extend([
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "test-kubectl"}, "rules": [
-            {"apiGroups": ["cloudfarm.dev"], "resources": ["retentions/status"], "verbs": ["get"]}]}),
+            {"apiGroups": ["cloudfarm.dev"], "resources": ["retentions/status", "accessgrants/status"], "verbs": ["get"]}]}),
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "test-kubectl"},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "test-kubectl"},
             "subjects": ([OPERATOR, PURGE].map(|name| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name})))}),

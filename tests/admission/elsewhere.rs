@@ -15,11 +15,14 @@ const CONTENTS: &str =
     "the_purge_deletes_a_snapshots_content_only_of_a_tenant_whose_purge_began_and_only_with_its_data";
 const NODES: &str = "only_the_platforms_people_say_where_a_node_is_and_whose_and_no_node_says_it_of_itself";
 const EXCEPTIONS: &str = "an_exception_is_dated_and_signed_by_who_writes_it_and_is_never_changed";
+const GRANTS: &str = "everybody_asks_and_answers_in_the_own_name_and_only_who_may";
+const GRANT_STATUS: &str = "what_became_of_a_grant_is_the_operators_to_say_and_no_time_is_made_longer";
+const DOORS: &str = "a_door_is_made_by_the_operator_alone_for_eight_hours_at_most";
 const REACH: &str = "the_operator_writes_with_tenants_and_nowhere_else";
 
 /// What has tests of its own since before this table.
 pub fn others() -> Vec<Kind> {
-    [declarations(), programs(), reach()].into_iter().flatten().collect()
+    [declarations(), grants(), programs(), reach(), rights()].into_iter().flatten().collect()
 }
 
 fn kind(group: &'static str, version: &'static str, resource: &'static str, rows: Vec<Row>) -> Kind {
@@ -42,6 +45,16 @@ fn declarations() -> Vec<Kind> {
         kind(
             "cloudfarm.dev",
             "v1alpha1",
+            "notices",
+            vec![
+                ("", "create update patch", Verdict::By("the_operator_makes_its_kinds_and_people_make_the_others")),
+                ("", "delete deletecollection", Verdict::Open("its mails are gone, and their records stay")),
+                ("status", "update patch", Verdict::By("who_was_told_is_the_operators_word_and_late_stays_late")),
+            ],
+        ),
+        kind(
+            "cloudfarm.dev",
+            "v1alpha1",
             "retentions",
             vec![
                 ("", "create update patch", Verdict::By(RETENTIONS)),
@@ -54,6 +67,19 @@ fn declarations() -> Vec<Kind> {
             ],
         ),
     ]
+}
+
+fn grants() -> Vec<Kind> {
+    vec![kind(
+        "cloudfarm.dev",
+        "v1alpha1",
+        "accessgrants",
+        vec![
+            ("", "create update patch", Verdict::By(GRANTS)),
+            ("", "delete deletecollection", Verdict::Open("a door is closed by it; no role of ours gives it")),
+            ("status", "update patch", Verdict::By(GRANT_STATUS)),
+        ],
+    )]
 }
 
 fn programs() -> Vec<Kind> {
@@ -138,24 +164,6 @@ fn reach() -> Vec<Kind> {
             ],
         ),
         kind(
-            "rbac.authorization.k8s.io",
-            "v1",
-            "rolebindings",
-            vec![
-                ("", "create update patch", Verdict::By(BINDINGS)),
-                ("", "delete deletecollection", Verdict::Open("fewer rights")),
-            ],
-        ),
-        kind(
-            "rbac.authorization.k8s.io",
-            "v1",
-            "clusterrolebindings",
-            vec![
-                ("", "create update patch", Verdict::By(BINDINGS)),
-                ("", "delete deletecollection", Verdict::Open("fewer rights")),
-            ],
-        ),
-        kind(
             "",
             "v1",
             "persistentvolumes",
@@ -173,6 +181,38 @@ fn reach() -> Vec<Kind> {
                 ("", "update patch delete", Verdict::By(CONTENTS)),
                 ("", "create deletecollection", Verdict::Open("the purge has no right to it")),
                 ("status", "update patch", Verdict::Open("the purge has no right to it")),
+            ],
+        ),
+    ]
+}
+
+fn rights() -> Vec<Kind> {
+    vec![
+        kind(
+            "rbac.authorization.k8s.io",
+            "v1",
+            "roles",
+            vec![
+                ("", "create update patch", Verdict::By(DOORS)),
+                ("", "delete deletecollection", Verdict::Open("fewer rights")),
+            ],
+        ),
+        kind(
+            "rbac.authorization.k8s.io",
+            "v1",
+            "rolebindings",
+            vec![
+                ("", "create update patch", Verdict::By(BINDINGS)),
+                ("", "delete deletecollection", Verdict::Open("fewer rights")),
+            ],
+        ),
+        kind(
+            "rbac.authorization.k8s.io",
+            "v1",
+            "clusterrolebindings",
+            vec![
+                ("", "create update patch", Verdict::By(BINDINGS)),
+                ("", "delete deletecollection", Verdict::Open("fewer rights")),
             ],
         ),
     ]

@@ -298,6 +298,7 @@ async fn the_operator_writes_with_tenants_and_nowhere_else() {
         object("v1", "ResourceQuota", json!({})),
         object("v1", "LimitRange", json!({"spec": {"limits": []}})),
         object("networking.k8s.io/v1", "NetworkPolicy", json!({"spec": {"podSelector": {}}})),
+        object("rbac.authorization.k8s.io/v1", "Role", json!({"rules": []})),
         object("rbac.authorization.k8s.io/v1", "RoleBinding", role),
         object("kubevirt.io/v1", "VirtualMachine", boot),
         object("cdi.kubevirt.io/v1beta1", "DataVolume", size),

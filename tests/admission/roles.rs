@@ -68,11 +68,12 @@ const SUBRESOURCES: [&str; 46] = [
 /// Verbs of requests. Those that only mean something to authorization or to admission are looked for in the rules.
 const VERBS: [&str; 8] = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
 
-const LOOK: [&str; 5] = [
+const LOOK: [&str; 6] = [
     "get list watch virtualmachines.kubevirt.io",
     "get list watch virtualmachineinstances.kubevirt.io",
     "get list watch datavolumes.cdi.kubevirt.io",
     "get list watch tenantnetworks.cloudfarm.dev",
+    "get list watch accessgrants.cloudfarm.dev",
     "get list watch reports.openreports.io",
 ];
 
@@ -97,6 +98,11 @@ const ADMINISTER: [&str; 8] = [
 
 const EXPORT: [&str; 2] =
     ["get list watch create virtualmachineexports.export.kubevirt.io", "get list watch virtualmachines.kubevirt.io"];
+
+const ANSWER: [&str; 1] = ["get list watch update patch accessgrants.cloudfarm.dev"];
+
+/// Verbs that admission asks for: no request has them, and the rules tell.
+const ANSWER_BY_ADMISSION: [&str; 1] = ["approve revoke accessgrants.cloudfarm.dev"];
 
 /// The one object that a role may have by its name alone.
 const EXPORT_BY_NAME: [&str; 1] = ["get secrets/export-token-hand-back"];
@@ -195,6 +201,7 @@ async fn each_role_of_a_tenant_may_do_what_its_table_says_in_its_own_namespace_a
         ("user", cells(&[&LOOK, &USE]), BTreeSet::new()),
         ("viewer", cells(&[&LOOK]), BTreeSet::new()),
         ("export", cells(&[&EXPORT]), cells(&[&EXPORT_BY_NAME])),
+        ("approver", cells(&[&ANSWER]), cells(&[&ANSWER_BY_ADMISSION])),
     ];
     for (role, ..) in &roles {
         let binding: Value = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
@@ -206,7 +213,12 @@ async fn each_role_of_a_tenant_may_do_what_its_table_says_in_its_own_namespace_a
     for (role, expected, by_name) in &roles {
         let user = user_of(role);
         eventually("the binding to count", || async {
-            may(&client, &user, "kubevirt.io", "virtualmachines", "get").await.then_some(())
+            let counts = if *role == "approver" {
+                may(&client, &user, "cloudfarm.dev", "accessgrants", "get").await
+            } else {
+                may(&client, &user, "kubevirt.io", "virtualmachines", "get").await
+            };
+            counts.then_some(())
         })
         .await;
         assert_eq!(&allowed(&client, &user).await, expected, "cloudfarm-tenant-{role}, asked one by one");

@@ -22,7 +22,7 @@ fn role_of(right: &Right) -> PeoplesRole {
 }
 
 fn of_people(right: &Right) -> bool {
-    ["cloudfarm-tenant-", "cloudfarm-provider-engineer", "cloudfarm-data-protection-officer"]
+    ["cloudfarm-tenant-", "cloudfarm-staff", "cloudfarm-provider-engineer", "cloudfarm-data-protection-officer"]
         .iter()
         .any(|start| right.role.starts_with(start))
 }

@@ -48,9 +48,13 @@ fn granted(account: &str, namespace: &str) -> BTreeSet<String> {
     };
     let everywhere = rules_of("ClusterRole", bound("ClusterRoleBinding", None), None);
     let here = rules_of("Role", bound("RoleBinding", Some(namespace)), Some(namespace));
-    // Where a tenant has VMs the operator has bound this to itself (D61).
-    let inside = account == "cloudfarm" && namespace == "cf-acme";
-    let inside = rules_of("ClusterRole", inside.then(|| "cloudfarm-inside".to_owned()).into_iter().collect(), None);
+    // In tenants' namespaces the operator has bound to itself what it needs where there are VMs (D61), and for records (D95).
+    let own = match (account, namespace) {
+        ("cloudfarm", "cf-acme") => vec!["cloudfarm-inside".to_owned()],
+        ("cloudfarm", "cfd-acme") => vec!["cloudfarm-records".to_owned()],
+        _ => Vec::new(),
+    };
+    let inside = rules_of("ClusterRole", own, None);
     everywhere.iter().chain(&here).chain(&inside).flat_map(cells).collect()
 }
 
@@ -138,6 +142,10 @@ async fn s20_cve_2026_22872_cve_2026_65835_a_stolen_operator_reaches_no_data_no_
         (
             format!("/apis/{rbac}/namespaces/cf-acme/rolebindings"),
             object(rbac, "RoleBinding", to("ClusterRole", "cloudfarm-purge-erase")),
+        ),
+        (
+            format!("/apis/{rbac}/namespaces/cf-acme/rolebindings"),
+            object(rbac, "RoleBinding", to("ClusterRole", "cloudfarm-doors")),
         ),
         (
             format!("/apis/{rbac}/namespaces/kube-system/rolebindings"),

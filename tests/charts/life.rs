@@ -119,7 +119,7 @@ async fn what_helm_uninstalls_are_programs_and_never_a_tenant() {
         &["install", "cloudfarm", CHART, "--create-namespace"],
         Some(&values),
         &[
-            "CRDs are missing (tenants.cloudfarm.dev, tenantnetworks.cloudfarm.dev, retentions.cloudfarm.dev)",
+            "CRDs are missing (tenants.cloudfarm.dev, tenantnetworks.cloudfarm.dev, retentions.cloudfarm.dev, notices.cloudfarm.dev)",
             "install or upgrade the chart cloudfarm-crds",
         ],
     );

@@ -73,8 +73,9 @@ fn rendered_charts_are_as_accepted() {
         for document in text.split("\n---\n").map(|text| text.trim_start_matches("---\n")) {
             let object: Value = serde_saphyr::from_str(document).expect("YAML");
             let copied = object["kind"] == "PrometheusRule" || name(&object).contains("/cloudfarm-dashboard-");
-            // The template of the probe holds what the code prints, and pods of its own.
-            let printed = install::probe().iter().any(|each| name(each) == name(&object));
+            // The templates of probe and session log hold what the code prints, and pods of their own.
+            let printed =
+                [install::probe(), install::sessions()].concat().iter().any(|each| name(each) == name(&object));
             if document.starts_with("# Source: cloudfarm/templates/generated.yaml") || printed {
                 names = names + "# generated: " + &name(&object) + "\n";
             } else if !copied {
@@ -242,4 +243,31 @@ fn a_change_of_the_config_restarts_the_pods_and_nothing_else_does() {
     scaled["replicas"] = json!(3);
     assert_ne!(checksum(&usual()), checksum(&other));
     assert_eq!(checksum(&usual()), checksum(&scaled));
+}
+
+#[test]
+fn the_session_log_reads_its_nodes_file_or_is_posted_events_and_has_nothing_of_the_other() {
+    let rendered = |source: &str| {
+        let mut values = usual();
+        crate::support::world::merge(&mut values, json!({"sessions": {"enabled": true, "source": source}}));
+        objects(&template(&values, &[]).expect("it renders"))
+    };
+    let file = rendered("file");
+    let pod = &find(&file, "DaemonSet cloudfarm-sessions/cloudfarm-sessions")["spec"]["template"]["spec"];
+    assert!(pod["containers"][0]["args"].to_string().contains("--audit-log=/audit/audit.log"), "{pod}");
+    assert_eq!(pod["volumes"][1]["hostPath"]["path"], "/var/log/kubernetes/audit");
+    assert_eq!(pod["containers"][0]["volumeMounts"][1]["readOnly"], true);
+    let level = |all: &[(String, Value)]| {
+        let namespace = find(all, "Namespace cloudfarm-sessions");
+        namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"].as_str().map(str::to_owned)
+    };
+    assert_eq!(level(&file).as_deref(), Some("privileged"));
+
+    let posts = rendered("webhook");
+    let pod = &find(&posts, "Deployment cloudfarm-sessions/cloudfarm-sessions")["spec"]["template"]["spec"];
+    assert!(!pod.to_string().contains("hostPath") && pod["securityContext"]["runAsNonRoot"] == true, "{pod}");
+    assert_eq!(level(&posts).as_deref(), Some("restricted"));
+
+    let without = objects(&template(&usual(), &[]).expect("it renders"));
+    assert!(without.iter().all(|(_, object)| !name(object).contains("cloudfarm-sessions/")));
 }

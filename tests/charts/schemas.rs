@@ -98,7 +98,14 @@ fn every_rendered_object_conforms_and_is_accepted_by_a_real_api_server() {
     for case in ["default", "minimal", "everything"] {
         all.push((case, template(&values(case), &[]).expect("it renders")));
     }
-    for namespace in ["cloudfarm-evidence", "cloudfarm-images", "cf-golden", "cloudfarm-probe-a", "cloudfarm-probe-b"] {
+    for namespace in [
+        "cloudfarm-evidence",
+        "cloudfarm-images",
+        "cf-golden",
+        "cloudfarm-probe-a",
+        "cloudfarm-probe-b",
+        "cloudfarm-sessions",
+    ] {
         plane.kubectl(&["create", "namespace", namespace], None);
     }
     for (case, text) in &all {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# build.sh MODULE...   build the pinned Go tools of tools/MODULE into the cache, once; print each one's folder
+# build.sh MODULE...   build the pinned Go tools of tools/MODULE into the cache, once; print each one's folder. A MODULE
+# with a package-lock.json is installed by npm instead.
 #
 # The cache is keyed by the module's files and by how they are compiled, so a new pin is a new folder and an old
 # checkout still finds its own. Nothing is written into the checkout.
@@ -17,7 +18,9 @@ about() { # what a first build costs on two cores, from a run on such a machine
     charts) echo "helm 4.3.1 and kubeconform 0.8.0: about 4 minutes" ;;
     helm-docs) echo "helm-docs 1.14.2: about 1 minute" ;;
     gitops) echo "Flux's kustomize-controller 1.9.6: about 4 minutes" ;;
+    mailpit) echo "mailpit 1.27.11: about 2 minutes" ;;
     node) echo "kubelet and kube-proxy 1.37.2, kube-router's policy controller 2.2.1: about 3 minutes" ;;
+    oidc) echo "the OpenID provider oidc-provider 9.13.3, from npm: about 10 s" ;;
     oracle) echo "cyclonus 0.5.6, the judge of network policies: about 4 minutes" ;;
     *) echo "$1: some minutes" ;;
   esac
@@ -32,16 +35,38 @@ arguments() { # MODULE   of `go build`, in the module's folder
     node) arguments=(-ldflags "$kubernetes" tool ./policies) ;;
     etcd) arguments=(-ldflags "$small" go.etcd.io/etcd/server/v3) ;;
     kwok) arguments=(-ldflags "$small -X sigs.k8s.io/kwok/pkg/consts.Version=v0.8.0" tool) ;;
-    charts|helm-docs|gitops) arguments=(-ldflags "$small" tool) ;;
+    charts|helm-docs|gitops|mailpit) arguments=(-ldflags "$small" tool) ;;
     kubevirt-servers) arguments=(-ldflags "$small -X kubevirt.io/client-go/version.gitVersion=v1.9.0" tool ./installation) ;;
     *) arguments=(-ldflags "$small" .) ;;
   esac
+}
+
+# What npm installs is pinned by its lock file, with the digest of each package; nothing of it runs at the installation.
+install_packages() { # MODULE
+  local folder=$here/tools/$1 done
+  for tool in node npm; do
+    command -v $tool >/dev/null || { echo "$tool is needed for the OpenID provider of tests/oidc.rs: Node.js 20 or newer with npm (https://nodejs.org)" >&2; exit 1; }
+  done
+  done=$cache/$1-$(cat "$folder"/package*.json | digest)
+  if [ ! -d "$done" ]; then
+    exec 9>"$cache/$1.lock"; flock 9
+    if [ ! -d "$done" ]; then
+      echo "installing $(about "$1") (kept in $cache)" >&2
+      rm -rf "$done.part"; mkdir -p "$done.part"
+      cp "$folder"/package*.json "$done.part/"
+      (cd "$done.part" && npm ci --ignore-scripts --no-audit --no-fund) >&2
+      mv "$done.part" "$done"
+    fi
+    exec 9>&-
+  fi
+  echo "$done"
 }
 
 command -v go >/dev/null || { echo "go 1.26 or newer is needed to build the control plane (https://go.dev/dl)" >&2; exit 1; }
 mkdir -p "$cache"
 for module in "$@"; do
   folder=$here/tools/$module
+  if [ -s "$folder/package-lock.json" ]; then install_packages "$module"; continue; fi
   [ -s "$folder/go.mod" ] || { echo "no such tool module: $module" >&2; exit 2; }
   arguments "$module"
   # The stubs of one module serve another one, too.

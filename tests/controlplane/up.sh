@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# up.sh DIR [--crds "SET..."|none] [--owner PID] [--node ADDRESS]
+# up.sh DIR [--crds "SET..."|none] [--owner PID] [--node ADDRESS] [--authentication FILE]
 #
 # A real Kubernetes 1.37 control plane on loopback under DIR: etcd, kube-apiserver, kube-controller-manager,
 # kube-scheduler, and kwok in the place of kubelets (pods "run", Jobs complete, PVCs bind).
@@ -8,8 +8,10 @@
 # Ports are chosen free and remembered, so DIR can be stopped and started again. A running DIR is left alone.
 # A start that fails or is interrupted leaves no process behind; with --owner, the death of that process stops the
 # plane and removes its data. CLOUDFARM_CRDS and CLOUDFARM_OWNER_PID do as the options do.
+# A kubeconfig DIR/audit-webhook.kubeconfig, put there before kube-apiserver starts (again), has it post its audit events, too.
 # With --node there is no kwok, no node and no class of storage: a real kubelet at ADDRESS follows (tests/node/). The API
 # server listens there, too, and the Service `kubernetes` leads to it.
+# With --authentication the API server takes tokens by that AuthenticationConfiguration, a copy of which stays in DIR.
 # A new DIR begins as a copy of a plane that was started before, kept in the cache, with the CRDs in place; that makes
 # a start 3 times faster, and planes of one machine share their certificates. CLOUDFARM_SEED=none begins with nothing.
 set -euo pipefail
@@ -18,12 +20,13 @@ source "$here/lib.sh"
 umask 077 # keys
 mkdir -p "${1:?usage: up.sh DIR [--crds SETS] [--owner PID]}"
 dir=$(cd "$1" && pwd -P); shift
-crds=${CLOUDFARM_CRDS:-$all_sets} owner=${CLOUDFARM_OWNER_PID:-} node=
+crds=${CLOUDFARM_CRDS:-$all_sets} owner=${CLOUDFARM_OWNER_PID:-} node= authentication=
 while [ $# -gt 0 ]; do
   case $1 in
     --crds) crds=${2:?--crds needs sets or none}; shift 2 ;;
     --owner|--owner-pid) owner=${2:?--owner needs a process id}; shift 2 ;;
     --node) node=${2:?--node needs an address of this machine}; shift 2 ;;
+    --authentication) authentication=${2:?--authentication needs a file}; shift 2 ;;
     *) echo "unknown option $1" >&2; exit 2 ;;
   esac
 done
@@ -125,7 +128,13 @@ wait_for etcd curl -sf --max-time 1 "$etcd_url/health"
 # The Service `kubernetes` may not have an endpoint on loopback.
 if [ -n "$node" ]; then reach=(--bind-address 0.0.0.0 --advertise-address "$node")
 else reach=(--bind-address 127.0.0.1 --advertise-address 127.0.0.1 --endpoint-reconciler-type none); fi
-start kube-apiserver "$dir/bin/kube-apiserver" --etcd-servers "$etcd_url" "${reach[@]}" --secure-port "$api" \
+[ -z "$authentication" ] || cp "$authentication" "$dir/authentication.yaml"
+tokens=()
+[ ! -e "$dir/authentication.yaml" ] || tokens=(--authentication-config "$dir/authentication.yaml")
+post=() # no more than a second late, as a test cannot wait for the usual 30
+[ ! -e "$dir/audit-webhook.kubeconfig" ] || post=(--audit-webhook-config-file "$dir/audit-webhook.kubeconfig"
+  --audit-webhook-batch-max-wait 1s --audit-webhook-initial-backoff 1s)
+start kube-apiserver "$dir/bin/kube-apiserver" --etcd-servers "$etcd_url" "${reach[@]}" --secure-port "$api" "${tokens[@]}" \
   --service-cluster-ip-range 10.96.0.0/16 --allow-privileged --shutdown-delay-duration 0s \
   --tls-cert-file "$pki/apiserver.crt" --tls-private-key-file "$pki/apiserver.key" --client-ca-file "$pki/ca.crt" \
   --authorization-mode Node,RBAC --enable-admission-plugins NodeRestriction,OwnerReferencesPermissionEnforcement \
@@ -135,7 +144,7 @@ start kube-apiserver "$dir/bin/kube-apiserver" --etcd-servers "$etcd_url" "${rea
   --proxy-client-cert-file "$pki/front-client.crt" --proxy-client-key-file "$pki/front-client.key" \
   --kubelet-certificate-authority "$pki/ca.crt" --kubelet-client-certificate "$pki/kubelet-client.crt" \
   --kubelet-client-key "$pki/kubelet-client.key" --kubelet-preferred-address-types InternalIP \
-  --audit-policy-file "$here/conf/audit-policy.yaml" --audit-log-path "$dir/audit.log" --audit-log-maxsize 0
+  --audit-policy-file "$here/conf/audit-policy.yaml" --audit-log-path "$dir/audit.log" --audit-log-maxsize 0 "${post[@]}"
 wait_for kube-apiserver curl -sf --max-time 2 --cacert "$pki/ca.crt" --cert "$pki/admin.crt" --key "$pki/admin.key" "https://127.0.0.1:$api/readyz"
 say "kube-apiserver is ready"
 

@@ -12,7 +12,7 @@ use crate::support::world::{apply, machine, namespace, network, networks, tenant
 
 /// Made once and never looked at again, made when its time comes or by somebody else, or looked for elsewhere:
 /// [`Kind::Namespace`] is adopted or refused by its label.
-const OTHERWISE: [Kind; 9] = [
+const OTHERWISE: [Kind; 12] = [
     Kind::Namespace,
     Kind::CronJob,
     Kind::ConfigMap,
@@ -23,6 +23,11 @@ const OTHERWISE: [Kind; 9] = [
     Kind::VirtualMachineSnapshot,
     // Wanted where Velero is alone.
     Kind::Schedule,
+    // Wanted by an AccessGrant alone (`tests/grants/`).
+    Kind::Role,
+    // Kept where the config asks for them (`tests/report/`).
+    Kind::Report,
+    Kind::ClusterReport,
 ];
 
 /// A tenant that wants something of every kind; its VM is on the network of type Pod alone.

@@ -10,7 +10,7 @@ use super::support::desk::{Desk, now};
 use super::support::purge::{Purger, due, ended_tenant};
 use super::support::storage::tenant::volume_handle;
 use super::support::{eventually, world};
-use super::{bed, bed_alone, objects};
+use super::{bed, bed_alone, mails, objects};
 
 const SNAPSHOTS: &str = "virtualmachinesnapshots.snapshot.kubevirt.io";
 const CONTENTS: &str = "virtualmachinesnapshotcontents.snapshot.kubevirt.io";
@@ -323,8 +323,8 @@ async fn the_last_record_takes_its_namespace_and_its_walls_along() {
         desk.plane.try_kubectl(&["get", "namespace", "cfd-expired"], None).0.then_some(())
     })
     .await;
-    let records = [record("cfd-expired", "access-log", "access"), record("cfd-expired", "notices", "notices")];
-    world::apply(desk.plane, &records);
+    world::apply(desk.plane, &[record("cfd-expired", "access-log", "access")]);
+    mails(desk.plane, &record("cfd-expired", "notices", "notices"));
     let purger = due(&desk, "expired").await;
     purger.preview().await;
     purger.purged().await;

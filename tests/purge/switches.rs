@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::support::desk::per_day;
 use super::support::purge::{ENDED, Purger, doomed, due, ended_tenant};
-use super::{Desk, bed, bed_alone, work};
+use super::{Desk, bed, bed_alone, mails, work};
 
 async fn set(desk: &Desk, data: Value) {
     let api = Api::<ConfigMap>::namespaced(desk.admin.clone(), NAMESPACE);
@@ -194,8 +194,9 @@ async fn records_whose_period_runs_stay_with_exactly_their_namespace() {
         desk.plane.try_kubectl(&["get", "namespace", "cfd-records"], None).0.then_some(())
     })
     .await;
-    let all = [record("access-log", of("access")), record("notices", of("notices")), record("report", json!({}))];
+    let all = [record("access-log", of("access")), record("report", json!({}))];
     super::support::world::apply(desk.plane, &all);
+    mails(desk.plane, &record("notices", of("notices")));
     let purger = due(&desk, "records").await;
     purger.preview().await;
     let before = super::objects(&desk.admin, "records").await;

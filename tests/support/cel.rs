@@ -21,7 +21,7 @@ pub struct Case {
 
 /// Every case of every kind.
 pub fn all() -> Vec<Case> {
-    ["tenant", "tenant-network", "retention"].into_iter().flat_map(of_kind).collect()
+    ["tenant", "tenant-network", "retention", "access-grant", "notice"].into_iter().flat_map(of_kind).collect()
 }
 
 fn of_kind(kind: &str) -> Vec<Case> {

@@ -51,15 +51,28 @@ impl Plane {
         self.our_crds_established();
     }
 
+    /// A plane as [`Plane::start`] makes it, whose API server takes tokens by this AuthenticationConfiguration.
+    pub fn signing_in(name: &str, authentication: &Path) -> Self {
+        let file = authentication.to_str().expect("a path of this checkout");
+        let plane = Self::up(name, &["--authentication", file]);
+        plane.install_our_crds();
+        plane.install_our_manifests();
+        plane
+    }
+
     /// A plane as a newcomer has it, before anything is installed.
     pub fn with_nothing_of_ours(name: &str, crds: Option<&str>) -> Self {
+        match crds {
+            Some(crds) => Self::up(name, &["--crds", crds]),
+            None => Self::up(name, &[]),
+        }
+    }
+
+    fn up(name: &str, options: &[&str]) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let dir = root.join(format!("target/test-planes/{name}-{}", std::process::id()));
         let mut up = Command::new(root.join("tests/controlplane/up.sh"));
-        up.arg(&dir).args(["--owner", &std::process::id().to_string()]);
-        if let Some(crds) = crds {
-            up.args(["--crds", crds]);
-        }
+        up.arg(&dir).args(["--owner", &std::process::id().to_string()]).args(options);
         run(&mut up);
         Self { dir, down: "tests/controlplane/down.sh" }
     }

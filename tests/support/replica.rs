@@ -27,6 +27,12 @@ impl Replica {
 
     /// The same with another config, a file of the checkout.
     pub fn start_with(plane: &Plane, identity: &str, config: &str) -> Self {
+        let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| "info,kube_client=warn".into());
+        Self::start_logging(plane, identity, std::path::Path::new(config), &filter)
+    }
+
+    /// The same with another log level, as in `RUST_LOG`.
+    pub fn start_logging(plane: &Plane, identity: &str, config: &std::path::Path, filter: &str) -> Self {
         let file = plane.operator_kubeconfig(identity);
         let (_, whoami) = plane.try_kubectl_with(&file, &["auth", "whoami", "-o", "json"], None);
         let whoami: Value = serde_json::from_str(&whoami).expect("who it is");
@@ -37,6 +43,7 @@ impl Replica {
             .args(["--log-format", "json", "run", "--listen", "127.0.0.1:0", "--identity", identity, "--config"])
             .arg(root.join(config))
             .env("KUBECONFIG", file)
+            .env("RUST_LOG", filter)
             .stderr(std::fs::File::create(&log).expect("a log"))
             .stdout(Stdio::null())
             .spawn()
@@ -51,6 +58,11 @@ impl Replica {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
         whole.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+    }
+
+    /// All that it has logged, as it stands.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).expect("a log")
     }
 
     /// Has it logged this?

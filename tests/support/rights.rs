@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 /// Verbs that admission policies ask for, and no request has.
-pub const ASKED_BY_ADMISSION: [&str; 7] = ["hold", "release", "approve", "decide", "enroll", "maintain", "launch"];
+pub const ASKED_BY_ADMISSION: [&str; 9] =
+    ["hold", "release", "approve", "decide", "enroll", "maintain", "launch", "revoke", "second"];
 
 /// One verb on one resource, by one role.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

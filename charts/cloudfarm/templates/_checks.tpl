@@ -46,7 +46,7 @@
 {{- $faults := list }}
 {{- if lookup "v1" "Namespace" "" "kube-system" }}
 {{- $missing := list }}
-{{- range list "tenants" "tenantnetworks" "retentions" }}
+{{- range list "tenants" "tenantnetworks" "retentions" "notices" }}
 {{- if not (lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" (printf "%s.cloudfarm.dev" .)) }}
 {{- $missing = append $missing (printf "%s.cloudfarm.dev" .) }}
 {{- end }}

@@ -61,5 +61,9 @@ projected:
 {{/* The config as the values say it, with what the chart knows by itself. */}}
 {{- define "cloudfarm.config" -}}
 {{- $own := dict "namespace" .Release.Namespace "serviceAccount" "cloudfarm-purge" "image" (include "cloudfarm.purgeImage" .) }}
-{{- toYaml (merge (dict "purge" (merge $own .Values.config.purge)) .Values.config) }}
+{{- $known := dict "purge" (merge $own .Values.config.purge) }}
+{{- if (.Values.applicationIdKey).secret }}
+{{- $known = set $known "applicationId" (dict "keyFile" "/etc/cloudfarm-application-id/key") }}
+{{- end }}
+{{- toYaml (merge $known .Values.config) }}
 {{- end -}}

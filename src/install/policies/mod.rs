@@ -8,17 +8,20 @@
 mod bindings;
 mod data;
 mod exports;
+mod grants;
 mod guests;
 mod images;
 mod machines;
 mod namespaces;
 mod nodes;
+mod notices;
 mod pods;
 mod program;
 mod purge;
 mod reach;
 mod restores;
 mod retentions;
+mod sessions;
 mod storage;
 mod tenants;
 mod velero;
@@ -54,6 +57,10 @@ pub fn policies() -> Vec<Value> {
         namespaces::approval(),
         namespaces::hold_release(),
         nodes::labels(),
+        notices::kinds(),
+        notices::confirmation(),
+        notices::status(),
+        notices::records(),
         restores::restore(),
         retentions::deletion(),
         retentions::by_operator(),
@@ -67,7 +74,14 @@ pub fn policies() -> Vec<Value> {
         purge::wall_deletion(),
         bindings::purge_roles(),
         bindings::inside(),
+        bindings::doors(),
+        bindings::records(),
         exports::export(),
+        grants::request(),
+        grants::answers(),
+        grants::status(),
+        grants::doors(),
+        grants::entrances(),
         guests::secrets(),
         images::results(),
         images::exceptions(),
@@ -84,6 +98,9 @@ pub fn policies() -> Vec<Value> {
         reach::objects(),
         reach::walls(),
         reach::customers(),
+        sessions::records(),
+        sessions::kept(),
+        sessions::on_grants(),
         storage::classes(),
         storage::sources(),
         velero::schedules(),

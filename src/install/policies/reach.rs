@@ -31,7 +31,7 @@ pub fn objects() -> Guard {
         &[
             ("", &["resourcequotas", "limitranges", "services"]),
             ("networking.k8s.io", &["networkpolicies"]),
-            ("rbac.authorization.k8s.io", &["rolebindings"]),
+            ("rbac.authorization.k8s.io", &["roles", "rolebindings"]),
             ("kubevirt.io", &["virtualmachines"]),
             ("cdi.kubevirt.io", &["datavolumes"]),
             ("snapshot.kubevirt.io", &["virtualmachinesnapshots"]),
@@ -71,7 +71,7 @@ pub fn customers() -> Guard {
         "cloudfarm-customer-objects",
         &["CREATE", "UPDATE"],
         &[
-            ("cloudfarm.dev", &["tenantnetworks"]),
+            ("cloudfarm.dev", &["tenantnetworks", "accessgrants"]),
             ("snapshot.kubevirt.io", &["virtualmachinesnapshots", "virtualmachinerestores"]),
             ("export.kubevirt.io", &["virtualmachineexports"]),
         ],

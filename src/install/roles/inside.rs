@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::{cluster_role, rule};
 
-/// ClusterRole that the operator binds to itself in a tenant's namespace while the tenant has VMs. Never cluster-wide:
+/// ClusterRole that the operator binds to itself in a tenant's namespace while the tenant has VMs, or an application ID
+/// in a Secret that has not been read. Never cluster-wide:
 /// admission sees to that (`policies/bindings.rs`).
 pub const INSIDE: &str = "cloudfarm-inside";
 

@@ -1,20 +1,24 @@
 //! Roles: the operator's, the purge's, people's, and those that tenants' administrators are bound to.
 
+mod doors;
 mod inside;
 mod operator;
 mod people;
 mod platform;
 mod purge;
+mod records;
 mod tenants;
 
 use serde_json::{Value, json};
 
 use super::{NAMESPACE, kept};
+pub use doors::DOORS;
 pub use inside::INSIDE;
 pub use platform::{ENROLL, LAUNCH, MAINTAIN};
 #[cfg(test)]
 pub use purge::KNOWN_INVENTORY;
 pub use purge::PURGE_ROLES;
+pub use records::RECORDS;
 pub use tenants::TENANT_ROLES;
 
 /// Every role, and the bindings of our own accounts. People are bound by the provider. Their roles outlive the operator:
@@ -24,7 +28,7 @@ pub fn roles() -> Vec<Value> {
     [operator::operator(), purge::purge()].concat().into_iter().chain(people).collect()
 }
 
-fn cluster_role(name: &str, rules: &[Value]) -> Value {
+pub fn cluster_role(name: &str, rules: &[Value]) -> Value {
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
@@ -33,14 +37,14 @@ fn cluster_role(name: &str, rules: &[Value]) -> Value {
     })
 }
 
-/// Gives a service account of ours the ClusterRole of the same name.
-fn cluster_role_binding(name: &str) -> Value {
+/// Gives an account in this namespace the ClusterRole of the same name.
+pub fn cluster_role_binding(namespace: &str, name: &str) -> Value {
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRoleBinding",
         "metadata": {"name": name},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
-        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": NAMESPACE}],
+        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
     })
 }
 
@@ -55,16 +59,21 @@ pub fn role(namespace: &str, name: &str, rules: &[Value]) -> Value {
 
 /// Gives a service account of ours the Role of the same name.
 fn role_binding(namespace: &str, name: &str) -> Value {
+    account_binding(namespace, name, NAMESPACE, name)
+}
+
+/// Gives an account, which is in the namespace `of`, the Role that is called as it is.
+pub fn account_binding(namespace: &str, name: &str, of: &str, account: &str) -> Value {
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
         "metadata": {"name": name, "namespace": namespace},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": NAMESPACE}],
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": account},
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": of}],
     })
 }
 
-fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
+pub fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
     json!({"apiGroups": [group], "resources": resources, "verbs": verbs})
 }
 

@@ -120,7 +120,7 @@ const NEIGHBOURS: [(&str, &[&str]); 21] = [
 pub fn purge() -> Vec<Value> {
     vec![
         cluster_role(PURGE_ACCOUNT, &everywhere()),
-        cluster_role_binding(PURGE_ACCOUNT),
+        cluster_role_binding(NAMESPACE, PURGE_ACCOUNT),
         role(NAMESPACE, PURGE_ACCOUNT, &at_home()),
         role_binding(NAMESPACE, PURGE_ACCOUNT),
         role(EVIDENCE_NAMESPACE, PURGE_ACCOUNT, &[rule("", &["configmaps"], &["get", "patch"])]),

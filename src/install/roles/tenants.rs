@@ -6,15 +6,21 @@ use serde_json::Value;
 use super::{cluster_role, named, rule};
 
 /// ClusterRoles that the operator binds inside tenants' namespaces.
-pub const TENANT_ROLES: [&str; 4] =
-    ["cloudfarm-tenant-admin", "cloudfarm-tenant-user", "cloudfarm-tenant-viewer", "cloudfarm-tenant-export"];
+pub const TENANT_ROLES: [&str; 5] = [
+    "cloudfarm-tenant-admin",
+    "cloudfarm-tenant-user",
+    "cloudfarm-tenant-viewer",
+    "cloudfarm-tenant-export",
+    "cloudfarm-tenant-approver",
+];
 
-/// One role for each grade of administrator, and one for those who fetch the data after the contract.
+/// One role for each grade of administrator, one for those who fetch the data after the contract, and what privileged
+/// administrators have beside theirs: whether staff come in is theirs to say.
 pub fn tenants() -> Vec<Value> {
     let look = [
         rule("kubevirt.io", &["virtualmachines", "virtualmachineinstances"], &["get", "list", "watch"]),
         rule("cdi.kubevirt.io", &["datavolumes"], &["get", "list", "watch"]),
-        rule("cloudfarm.dev", &["tenantnetworks"], &["get", "list", "watch"]),
+        rule("cloudfarm.dev", &["tenantnetworks", "accessgrants"], &["get", "list", "watch"]),
         rule("openreports.io", &["reports"], &["get", "list", "watch"]),
     ];
     let enter = |doors: &[&str]| {
@@ -46,10 +52,16 @@ pub fn tenants() -> Vec<Value> {
         named("", &["secrets"], &["export-token-hand-back"], &["get"]),
         rule("kubevirt.io", &["virtualmachines"], &["get", "list", "watch"]),
     ];
+    // `approve` and `revoke` exist for admission alone: they tell which field somebody may write.
+    let answer = [
+        rule("cloudfarm.dev", &["accessgrants"], &["get", "list", "watch", "update", "patch"]),
+        rule("cloudfarm.dev", &["accessgrants"], &["approve", "revoke"]),
+    ];
     vec![
         cluster_role(TENANT_ROLES[0], &[&look[..], &enter(&console_and_forward), &administer].concat()),
         cluster_role(TENANT_ROLES[1], &[&look[..], &enter(&console)].concat()),
         cluster_role(TENANT_ROLES[2], &look),
         cluster_role(TENANT_ROLES[3], &take_along),
+        cluster_role(TENANT_ROLES[4], &answer),
     ]
 }

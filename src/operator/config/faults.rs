@@ -5,6 +5,14 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+/// Everything that is wrong with a config file.
+#[derive(Debug, thiserror::Error)]
+#[error("operator config {file}: {}", faults.join("; "))]
+pub struct ConfigError {
+    pub file: String,
+    pub faults: Vec<String>,
+}
+
 /// Entries of any list of addresses: what is denied has to fit into one ClusterNetworkPolicy.
 const LONGEST_LIST: usize = 512;
 
@@ -16,6 +24,11 @@ impl Faults {
     /// The value, unless anything was wrong.
     pub fn none_or<T>(self, value: T) -> Result<T, Vec<String>> {
         if self.0.is_empty() { Ok(value) } else { Err(self.0) }
+    }
+
+    /// What is wrong in a way of its own.
+    pub fn fault(&mut self, told: String) {
+        self.0.push(told);
     }
 
     pub fn addresses(&mut self, field: &str, values: &[String]) -> Vec<IpAddr> {

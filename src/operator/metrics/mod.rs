@@ -11,6 +11,7 @@
 //! bounded by `metrics.perTenant` of the operator's config.
 
 mod figures;
+mod notices;
 mod own;
 pub mod requests;
 mod retentions;
@@ -31,6 +32,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use super::context::Context;
+use crate::mail::Outcome;
 use figures::Figures;
 
 /// Media type of [`Metrics::text`].
@@ -62,6 +64,11 @@ struct Pass {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Mailed {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByKind {
     kind: String,
 }
@@ -76,6 +83,7 @@ pub struct Metrics {
     pass_seconds: Family<Pass, Histogram>,
     watch_errors: Family<ByKind, Counter>,
     watch_events: Family<ByKind, Gauge<i64, AtomicI64>>,
+    mails: Family<Mailed, Counter>,
     leader: Gauge<i64, AtomicI64>,
     /// Start of the process, in seconds since the epoch.
     started: i64,
@@ -115,6 +123,7 @@ impl Metrics {
             pass_seconds: Family::new_with_constructor(seconds),
             watch_errors: Family::default(),
             watch_events: Family::default(),
+            mails: Family::default(),
             leader: Gauge::default(),
             started,
             moving: Mutex::default(),
@@ -157,6 +166,10 @@ impl Metrics {
             "When a watch last showed an object; a quiet kind may say nothing for days",
             self.watch_events.clone(),
         );
+        registry.register("mails", "Mails handed to the mail server, by what it said", self.mails.clone());
+        for outcome in ["accepted", "refused", "later", "shut"] {
+            drop(self.mails.get_or_create(&Mailed { outcome }));
+        }
         registry.register("leader", "1 while this process holds the lease", self.leader.clone());
     }
 
@@ -210,6 +223,17 @@ impl Metrics {
         self.watch_errors.get_or_create(&ByKind { kind: kind.to_owned() }).inc();
     }
 
+    /// The mail server was handed a mail.
+    pub fn mail(&self, outcome: &Outcome) {
+        let outcome = match outcome {
+            Outcome::Accepted => "accepted",
+            Outcome::Refused(_) => "refused",
+            Outcome::Later(_) => "later",
+            Outcome::Shut(_) => "shut",
+        };
+        self.mails.get_or_create(&Mailed { outcome }).inc();
+    }
+
     /// Whether this process leads.
     pub fn leads(&self, leads: bool) {
         self.leader.set(i64::from(leads));
@@ -222,6 +246,7 @@ impl Metrics {
         own::add(&mut figures, self, context);
         if self.leader.get() == 1 {
             tenants::add(&mut figures, &tenants::Seen::of(context));
+            notices::add(&mut figures, &context.stores.notices.store.state(), context.clock.now());
         }
         let mut read = Registry::with_prefix("cloudfarm");
         read.register_collector(Box::new(figures));

@@ -9,7 +9,7 @@ use super::{ByKind, Metrics, Pass, lock};
 use crate::cluster::object::{Digest, Kind};
 use crate::operator::config::Config;
 use crate::operator::context::Context;
-use crate::operator::triggers::{NETWORK, RETENTION, TENANT};
+use crate::operator::triggers::CONTROLLERS;
 
 #[allow(clippy::cast_precision_loss)] // counts and seconds since the epoch are far below 2^52
 pub(super) fn add(figures: &mut Figures, metrics: &Metrics, context: &Context) {
@@ -32,7 +32,7 @@ fn config_hash(config: &Config) -> String {
 #[allow(clippy::cast_precision_loss)]
 fn controllers(figures: &mut Figures, metrics: &Metrics, context: &Context) {
     let now = context.clock.now().as_second();
-    for controller in [TENANT, NETWORK, RETENTION] {
+    for controller in CONTROLLERS {
         for outcome in ["settled", "again", "undecodable"] {
             drop(metrics.passes.get_or_create(&Pass { controller, outcome }));
         }
@@ -89,6 +89,7 @@ fn watched(context: &Context) -> Vec<(String, String, bool)> {
         ("Tenant", "tenants", stores.tenants.synced()),
         ("TenantNetwork", "tenantnetworks", stores.networks.synced()),
         ("Retention", "retentions", stores.retentions.synced()),
+        ("Notice", "notices", stores.notices.synced()),
         ("CustomResourceDefinition", "customresourcedefinitions", context.neighbours.known()),
     ];
     let own = own.map(|(kind, plural, synced)| (kind.to_owned(), plural.to_owned(), synced));

@@ -106,6 +106,7 @@ fn is_problem(type_: &str, status: &str, reason: &str) -> bool {
         | "VirtualMachinesReady"
         | "DisksAsDeclared"
         | "RetentionScheduled"
+        | "AdministratorsBound"
         | "BackendReady"
         | "RulesAccepted"
         | "ClockTrusted"

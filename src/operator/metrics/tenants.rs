@@ -11,6 +11,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::figures::Figures;
 use super::retentions;
 use super::sight::{Said, Sight, conditions, sights, word};
+use crate::api::access_grant::{AccessGrant, GrantState};
 use crate::api::quantity::Quantity;
 use crate::api::retention::Retention;
 use crate::api::tenant::{Tenant, TenantPhase};
@@ -26,6 +27,7 @@ pub(super) struct Seen {
     pub tenants: Vec<Arc<Guarded<Tenant>>>,
     pub networks: Vec<Arc<Guarded<TenantNetwork>>>,
     pub retentions: Vec<Arc<Guarded<Retention>>>,
+    pub grants: Vec<Arc<Guarded<AccessGrant>>>,
     pub now: Timestamp,
     /// Tenants that have series of their own.
     pub most: usize,
@@ -37,6 +39,7 @@ impl Seen {
             tenants: context.stores.tenants.store.state(),
             networks: context.stores.networks.store.state(),
             retentions: context.stores.retentions.store.state(),
+            grants: context.stores.grants.store.state(),
             now: context.clock.now(),
             most: context.config.metrics.per_tenant.into(),
         }
@@ -67,11 +70,16 @@ fn counts(figures: &mut Figures, seen: &Seen) {
         figures.gauge("tenants", "Tenants by phase").set(&[("phase", &phase)], number(count));
     }
     retentions::counts(figures, &seen.retentions);
+    let states = seen.grants.iter().filter_map(|grant| grant.0.as_ref().ok()?.status.as_ref()?.state);
+    figures
+        .gauge("grant_active", "AccessGrants of all tenants by which staff may come in now")
+        .set(&[], number(states.filter(|state| *state == GrantState::Active).count()));
     let mut conditioned: BTreeMap<(&str, Said), usize> = BTreeMap::new();
     let tenants = seen.tenants.iter().flat_map(|object| conditions(object)).map(|said| ("Tenant", said));
     let networks = seen.networks.iter().flat_map(|object| conditions(object)).map(|said| ("TenantNetwork", said));
     let retentions = seen.retentions.iter().flat_map(|object| conditions(object)).map(|said| ("Retention", said));
-    for said in tenants.chain(networks).chain(retentions) {
+    let grants = seen.grants.iter().flat_map(|object| conditions(object)).map(|said| ("AccessGrant", said));
+    for said in tenants.chain(networks).chain(retentions).chain(grants) {
         *conditioned.entry(said).or_default() += 1;
     }
     for ((kind, (type_, status, reason)), count) in conditioned {
@@ -223,7 +231,7 @@ mod tests {
 
     fn seen(tenants: Vec<Arc<Guarded<Tenant>>>, most: usize) -> Seen {
         let now = "2026-10-02T00:00:00Z".parse().unwrap();
-        Seen { tenants, networks: Vec::new(), retentions: Vec::new(), now, most }
+        Seen { tenants, networks: Vec::new(), retentions: Vec::new(), grants: Vec::new(), now, most }
     }
 
     fn lines(seen: &Seen) -> Vec<String> {

@@ -21,6 +21,7 @@ use crate::foreign::instancetype::{Size, VirtualMachineClusterInstancetype};
 use crate::foreign::kubevirt::Platform;
 use crate::foreign::multi_network_policy::MultiNetworkPolicy;
 use crate::foreign::network_attachment_definition::NetworkAttachmentDefinition;
+use crate::foreign::open_reports::{ClusterReport, Report};
 use crate::foreign::user_defined_network::{ClusterUserDefinedNetwork, UserDefinedNetwork};
 use crate::foreign::velero::Schedule;
 use crate::foreign::virtual_machine::VirtualMachine;
@@ -88,7 +89,8 @@ impl Running {
         let kind = Kind::ALL.into_iter().find(|kind| kind.neighbour_crd() == Some(crd));
         let others = [INSTANCETYPE_CRD, platform::CRD, SNAPSHOT_CLASS_CRD, BACKUP_LOCATION_CRD, BACKUP_CRD];
         let of_images = crd == DATA_SOURCE_CRD && context.config.images.is_some();
-        if kind.is_none() && !others.contains(&crd) && !of_images {
+        let unused = matches!(kind, Some(Kind::Report | Kind::ClusterReport)) && !context.config.open_reports;
+        if unused || kind.is_none() && !others.contains(&crd) && !of_images {
             return;
         }
         self.context.neighbours.awaited(crd);
@@ -113,11 +115,14 @@ impl Running {
             Kind::UserDefinedNetwork => self.managed::<UserDefinedNetwork>(),
             Kind::ClusterUserDefinedNetwork => self.managed::<ClusterUserDefinedNetwork>(),
             Kind::Certificate => self.managed::<Certificate>(),
+            Kind::Report => self.managed::<Report>(),
+            Kind::ClusterReport => self.managed::<ClusterReport>(),
             // No neighbour's; they are watched from the start.
             Kind::Namespace
             | Kind::ResourceQuota
             | Kind::LimitRange
             | Kind::NetworkPolicy
+            | Kind::Role
             | Kind::RoleBinding
             | Kind::CronJob
             | Kind::ConfigMap

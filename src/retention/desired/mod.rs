@@ -3,6 +3,7 @@
 //! Tenant made: a hold in its second place, the approval of a purge, VMs halted and logins closed when the Tenant is gone.
 
 mod claims;
+pub mod cluster_report;
 mod cron_job;
 mod record;
 mod role_binding;
@@ -16,7 +17,7 @@ use super::lifecycle::previewed;
 use super::observe::RetentionSnapshot;
 use super::schedule::Schedule;
 use crate::api::jst::plus_days;
-use crate::api::retention::{Progress, PurgeMode, PurgeState};
+use crate::api::retention::{Progress, PurgeMode, PurgeState, Retention};
 use crate::cluster::object::{Desired, LeaseWrite, Owner, OwnerKind, Stage};
 use crate::network::desired::lease;
 
@@ -30,13 +31,7 @@ pub struct Plan {
 /// Everything the Retention wants.
 #[must_use]
 pub fn desired(snapshot: &RetentionSnapshot) -> Plan {
-    let owner = Owner {
-        kind: OwnerKind::Retention,
-        namespace: None,
-        name: snapshot.retention.name_any(),
-        uid: snapshot.retention.uid().unwrap_or_default(),
-        tenant: snapshot.retention.spec.tenant_ref.name.clone(),
-    };
+    let owner = owner(&snapshot.retention);
     let ending = judged(snapshot);
     let schedule = snapshot.retention.spec.schedule.parse::<Schedule>();
     let desired = match (&ending, schedule) {
@@ -60,6 +55,18 @@ pub fn desired(snapshot: &RetentionSnapshot) -> Plan {
         _ => of(owner, Vec::new(), claims::of_a_running_contract(snapshot)),
     };
     Plan { desired: Desired { leases: given_back(snapshot), ..desired }, ending }
+}
+
+/// The Retention as the owner of what is made for it.
+#[must_use]
+pub fn owner(retention: &Retention) -> Owner {
+    Owner {
+        kind: OwnerKind::Retention,
+        namespace: None,
+        name: retention.name_any(),
+        uid: retention.uid().unwrap_or_default(),
+        tenant: retention.spec.tenant_ref.name.clone(),
+    }
 }
 
 /// VLAN ids of a tenant whose data is erased: no Tenant is left whose pass would give them back.

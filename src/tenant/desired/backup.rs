@@ -107,37 +107,55 @@ fn plan<'a>(home: &'a Home, machine: &'a Machine) -> Option<&'a BackupSpec> {
 }
 
 fn course(home: &Home, machine: &Machine, plan: &BackupSpec) -> Course {
-    let before = before(home, &machine.name);
-    let (made, ahead) = by_now(home, made(home, Some(&machine.name)));
     let schedule = match plan.method {
         BackupMethod::Snapshot => plan.schedule.parse::<Schedule>().map_err(|error| error.to_string()),
         BackupMethod::VeleroCsi => {
             Err("method VeleroCSI is for all VMs of a tenant; write it in spec.backup, or Snapshot here".to_owned())
         }
     };
-    let newest = made.first().map(|made| made.backup.due);
+    let known = before(home, &machine.name).and_then(|row| row.last_restore.as_ref());
     Course {
-        vm: machine.name.clone(),
-        method: BackupMethod::Snapshot,
-        plan: written(plan),
-        since: since(home, before, plan),
-        schedule,
-        quiesce: plan.quiesce,
-        last_due: newest.max(last_due(home, before)),
-        made,
-        ahead,
-        no_room: false,
-        last_restore: restored::last(home, &machine.name, before.and_then(|row| row.last_restore.as_ref())),
+        last_restore: restored::last(home, &machine.name, known),
+        ..Course::new(home, &machine.name, plan, BackupMethod::Snapshot, schedule, made(home, Some(&machine.name)))
+    }
+}
+
+impl Course {
+    /// What was made of this VM by this plan, and how far it came.
+    pub(super) fn new(
+        home: &Home,
+        vm: &str,
+        plan: &BackupSpec,
+        method: BackupMethod,
+        schedule: Result<Schedule, String>,
+        made: Vec<Made>,
+    ) -> Self {
+        let before = before(home, vm);
+        let (made, ahead) = by_now(home, made);
+        let newest = made.first().map(|made| made.backup.due);
+        Self {
+            vm: vm.to_owned(),
+            method,
+            plan: written(plan),
+            since: since(home, before, plan),
+            schedule,
+            quiesce: plan.quiesce,
+            last_due: newest.max(last_due(home, before)),
+            made,
+            ahead,
+            no_room: false,
+            last_restore: None,
+        }
     }
 }
 
 /// What the status has said of it until now.
-pub(super) fn before<'a>(home: &'a Home, vm: &str) -> Option<&'a BackupRow> {
+fn before<'a>(home: &'a Home, vm: &str) -> Option<&'a BackupRow> {
     home.snapshot.tenant.status.as_ref()?.backups.iter().find(|row| row.vm == vm)
 }
 
 /// How the status remembers a plan.
-pub(super) fn written(plan: &BackupSpec) -> String {
+fn written(plan: &BackupSpec) -> String {
     let method = match plan.method {
         BackupMethod::Snapshot => "Snapshot",
         BackupMethod::VeleroCsi => "VeleroCSI",
@@ -146,20 +164,20 @@ pub(super) fn written(plan: &BackupSpec) -> String {
 }
 
 /// Times before a plan was as it is now say nothing about it, and times that a clock has dreamt of nothing at all.
-pub(super) fn since(home: &Home, before: Option<&BackupRow>, plan: &BackupSpec) -> Timestamp {
+fn since(home: &Home, before: Option<&BackupRow>, plan: &BackupSpec) -> Timestamp {
     let now = home.snapshot.now;
     let same = before.filter(|row| row.plan.as_ref().is_none_or(|before| *before == written(plan)));
     same.map_or(now, |row| row.since.0.min(now))
 }
 
 /// The last time that was made, as the status has it.
-pub(super) fn last_due(home: &Home, before: Option<&BackupRow>) -> Option<Timestamp> {
+fn last_due(home: &Home, before: Option<&BackupRow>) -> Option<Timestamp> {
     let due = before?.last_due.as_ref()?.0;
     (due <= home.snapshot.now).then_some(due)
 }
 
 /// What is of a time that has come, and what is not.
-pub(super) fn by_now(home: &Home, made: Vec<Made>) -> (Vec<Made>, Vec<Made>) {
+fn by_now(home: &Home, made: Vec<Made>) -> (Vec<Made>, Vec<Made>) {
     made.into_iter().partition(|made| made.backup.due <= home.snapshot.now)
 }
 

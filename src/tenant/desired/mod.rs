@@ -15,6 +15,7 @@ pub mod name_resolution;
 mod namespace;
 mod network_policy;
 mod placement;
+pub mod report;
 pub mod residency;
 mod resource_quota;
 mod restored;
@@ -39,6 +40,8 @@ pub use images::{ImageGate, Looked, Waits};
 pub use residency::Residency;
 pub use virtual_machine::halt;
 
+use super::administrators::UNCONTESTED;
+use super::application_id::Known;
 use super::declared::{Declared, DeclaredMachine, Invalid, declared};
 use super::guest;
 use super::observe::TenantSnapshot;
@@ -120,13 +123,7 @@ impl Home<'_> {
 pub fn desired(snapshot: &TenantSnapshot) -> Plan {
     let name = snapshot.tenant.name_any();
     let home = Home {
-        owner: Owner {
-            kind: OwnerKind::Tenant,
-            namespace: None,
-            uid: snapshot.tenant.uid().unwrap_or_default(),
-            tenant: name.clone(),
-            name: name.clone(),
-        },
+        owner: owner(&snapshot.tenant),
         snapshot,
         customer: home::customer_namespace(&name),
         derived: home::derived_namespace(&name),
@@ -143,6 +140,19 @@ pub fn desired(snapshot: &TenantSnapshot) -> Plan {
             let desired = Desired::nothing(home.owner, &snapshot.observed);
             Plan { desired, contract: Err(invalid), erasure, scans: Vec::new() }
         }
+    }
+}
+
+/// The Tenant as the owner of what is made for it.
+#[must_use]
+pub fn owner(tenant: &Tenant) -> Owner {
+    let name = tenant.name_any();
+    Owner {
+        kind: OwnerKind::Tenant,
+        namespace: None,
+        uid: tenant.uid().unwrap_or_default(),
+        tenant: name.clone(),
+        name,
     }
 }
 
@@ -272,6 +282,7 @@ fn walls(home: &Home, declared: &Declared) -> Vec<DesiredObject> {
     walls.extend(network_policy::hand_back(home));
     walls.extend(role_binding::role_bindings(home));
     walls.extend(role_binding::inside(home));
+    walls.push(role_binding::records(home));
     walls
 }
 
@@ -305,6 +316,11 @@ impl Plan {
         let looks = snapshot.guests.next.filter(|_| self.erasure.is_none());
         let backups = contract.backups.iter().filter_map(|course| course.next_change(snapshot.now));
         let images = contract.images.next_change();
-        end.into_iter().chain(looks).chain(backups).chain(images).min()
+        let unread = match &snapshot.application_id {
+            Known::Unread { again, .. } if self.erasure.is_none() => snapshot.now.checked_add(*again).ok(),
+            _ => None,
+        };
+        let contested = snapshot.rival.as_ref().and_then(|_| snapshot.now.checked_add(UNCONTESTED).ok());
+        end.into_iter().chain(looks).chain(backups).chain(images).chain(unread).chain(contested).min()
     }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::Home;
-use super::backup::{Backups, Course, Made, before, by_now, last_due, since, written};
+use super::backup::{Backups, Course, Made};
 use super::residency::{BackupPlace, backup_place};
 use crate::api::labels;
 use crate::api::tenant::{Backup as BackupSpec, BackupMethod, Quiesce};
@@ -113,22 +113,8 @@ fn kept_hours(schedule: &Schedule, keep_last: i64) -> i64 {
 }
 
 fn course(home: &Home, plan: &BackupSpec, schedule: Result<Schedule, String>) -> Course {
-    let before = before(home, ALL);
-    let (made, ahead) = by_now(home, schedule.as_ref().map_or_else(|_| Vec::new(), |schedule| made(home, schedule)));
-    let newest = made.first().map(|made| made.backup.due);
-    Course {
-        vm: ALL.to_owned(),
-        method: BackupMethod::VeleroCsi,
-        plan: written(plan),
-        since: since(home, before, plan),
-        schedule,
-        quiesce: plan.quiesce,
-        last_due: newest.max(last_due(home, before)),
-        made,
-        ahead,
-        no_room: false,
-        last_restore: None,
-    }
+    let made = schedule.as_ref().map_or_else(|_| Vec::new(), |schedule| made(home, schedule));
+    Course::new(home, ALL, plan, BackupMethod::VeleroCsi, schedule, made)
 }
 
 /// What Velero has made, the latest first, each for the last time of the schedule before it.
