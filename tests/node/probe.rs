@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::figures::{now, seconds, tell};
 use super::in_turn;
 use super::installation::{Installation, NAMESPACE};
+use super::support::eventually;
 use super::support::world::{self, apply, condition, message, network, tenant};
 
 /// Helm, with more values than usual.
@@ -13,10 +14,35 @@ fn upgrade(installation: &Installation, more: &Value) {
     installation.helm_says(&["upgrade", "cloudfarm", "charts/cloudfarm", "-n", NAMESPACE, "-f", &values, "--wait"]);
 }
 
-/// Sends a signal to the controller of NetworkPolicies.
-fn policies(installation: &Installation, signal: &str) {
-    let pid = std::fs::read_to_string(installation.plane.dir.join("pid/policies")).expect("it runs");
-    installation.node.command(&["kill", signal, pid.trim()]);
+/// The controller of NetworkPolicies, which stands still until this is dropped.
+struct Still<'a>(&'a Installation);
+
+impl<'a> Still<'a> {
+    /// Stops it between two of its writes: what it has sent to the kernel by a program of its own would come after ours.
+    async fn between_writes(installation: &'a Installation) -> Self {
+        eventually("the controller to stand still with nothing under way", || {
+            let still = Self(installation);
+            still.signal("-STOP");
+            let under_way = installation.node.children(&still.process());
+            async move { under_way.is_empty().then_some(still) }
+        })
+        .await
+    }
+
+    fn process(&self) -> String {
+        std::fs::read_to_string(self.0.plane.dir.join("pid/policies")).expect("it runs").trim().to_owned()
+    }
+
+    fn signal(&self, signal: &str) {
+        self.0.node.command(&["kill", signal, &self.process()]);
+    }
+}
+
+impl Drop for Still<'_> {
+    /// Also when the test fails: others need the walls.
+    fn drop(&mut self) {
+        self.signal("-CONT");
+    }
 }
 
 /// Takes away what the controller has written into the kernel, as if the plugin knew no policies.
@@ -44,7 +70,7 @@ fn rules_are_called_enforced_as_long_as_the_plugin_obeys_them_and_not_a_round_lo
             (&json!(7), &json!(9))
         );
 
-        policies(installation, "-STOP");
+        let still = Still::between_writes(installation).await;
         let opened = now();
         open_everything(installation);
         let open = condition(&networks, "dmz", "RulesEnforced", "False").await;
@@ -53,7 +79,7 @@ fn rules_are_called_enforced_as_long_as_the_plugin_obeys_them_and_not_a_round_lo
         assert!(said.starts_with("9 flows of the probe on node node are not as expected: caller -> "), "{said}");
         condition(&networks, "dmz", "Ready", "False").await;
 
-        policies(installation, "-CONT");
+        drop(still);
         let mended = now();
         condition(&networks, "dmz", "RulesEnforced", "True").await;
         tell("plugin obeys again -> RulesEnforced True", &seconds(now().duration_since(mended)));

@@ -80,6 +80,17 @@ impl Node {
         PathBuf::from(format!("/proc/{}", self.first))
     }
 
+    /// What a process of the node has started and what has not ended yet; all by the node's own numbers.
+    pub fn children(&self, parent: &str) -> Vec<String> {
+        let proc = std::fs::read_dir(self.process().join("root/proc")).expect("the node's processes");
+        let runs = |process: &String| {
+            let status = std::fs::read_to_string(self.process().join("root/proc").join(process).join("status"));
+            status
+                .is_ok_and(|status| status.contains(&format!("\nPPid:\t{parent}\n")) && !status.contains("\nState:\tZ"))
+        };
+        proc.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).filter(runs).collect()
+    }
+
     /// `/proc` of the process that a pod's first container runs.
     pub fn process_of(&self, namespace: &str, pod: &str) -> PathBuf {
         let container = self.container(namespace, pod);
